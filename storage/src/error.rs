@@ -1,0 +1,84 @@
+//! What can go wrong in storage. None of these is worth a retry.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
+/// The result of a storage operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A storage error. Clonable, because one failed write is the answer to every commit that waits for it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The key is longer than [`KEY_BYTES_MAX`].
+    #[error("the key has {bytes} bytes; at most {KEY_BYTES_MAX} are allowed")]
+    KeyTooLong {
+        /// The key's length.
+        bytes: usize,
+    },
+    /// The value is longer than [`VALUE_BYTES_MAX`].
+    #[error("the value has {bytes} bytes; at most {VALUE_BYTES_MAX} are allowed")]
+    ValueTooLong {
+        /// The value's length.
+        bytes: usize,
+    },
+    /// One transaction's writes don't fit into one log record.
+    #[error("the transaction writes {bytes} bytes; at most {limit} fit into one log record")]
+    TransactionTooLarge {
+        /// The log record's length.
+        bytes: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// A file operation failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted, as a verb: "write", "sync", "open".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: Arc<io::Error>,
+    },
+    /// An earlier write or sync of the log failed, so nothing more can be made durable.
+    #[error("the log has failed and accepts no more commits; reopen the database to recover: {cause}")]
+    Poisoned {
+        /// The first failure.
+        cause: Arc<Error>,
+    },
+    /// A file is damaged in a place that a crash cannot explain.
+    #[error("{} is damaged at offset {offset}: {reason}", path.display())]
+    Corrupt {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where the damage begins, in bytes from the file's start.
+        offset: u64,
+        /// What was found there.
+        reason: String,
+    },
+    /// A file has a format version that this build doesn't know.
+    #[error("{} has format version {found}; this build reads version {known}", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// The version it carries.
+        found: u32,
+        /// The version that this build reads and writes.
+        known: u32,
+    },
+    /// Another process, or another engine in this one, has the database open.
+    #[error("the database at {} is already open (its lock file is held)", path.display())]
+    Locked {
+        /// The database directory.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// Wraps an operating system error with what was attempted and on which file.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Error::Io { action, path: path.into(), source: Arc::new(source) }
+    }
+}

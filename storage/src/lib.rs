@@ -1,0 +1,23 @@
+//! Storage: records and their version chains, the ordered index over them, and the write-ahead log.
+//!
+//! Nothing here knows what a transaction is. The layer above decides who may read or write a record
+//! (it owns the meaning of a record's control word) and in which order commits reach the log.
+
+pub mod device;
+mod error;
+pub mod gc;
+pub mod index;
+mod limits;
+mod record;
+mod sync;
+mod table;
+mod timestamp;
+mod version;
+pub mod wal;
+
+pub use error::{Error, Result};
+pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, check_key, check_value};
+pub use record::{Record, RecordPtr};
+pub use table::{Table, TableId};
+pub use timestamp::Timestamp;
+pub use version::{Version, VersionPtr, VersionState};

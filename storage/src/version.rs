@@ -1,0 +1,244 @@
+//! Versions: the values that a key has had, newest first.
+//!
+//! A version is one allocation: a header and the value's bytes behind it. Its *stamp* is a commit
+//! timestamp, or, while its transaction is still running, a mark that names the writer:
+//!
+//! ```text
+//! committed   0 0 | timestamp (62 bits)
+//! pending     1 0 | write index (32 bits) | writer's slot (16 bits)
+//! ```
+//!
+//! Everything but the stamp and the link to the next older version is immutable, so readers need no
+//! lock: whoever can reach a version while pinned to an epoch can read it.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
+use std::ptr::{NonNull, null_mut};
+
+use crossbeam_epoch::Guard;
+
+use crate::Timestamp;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+const PENDING: u64 = 1 << 63;
+const TOMBSTONE: u32 = u32::MAX;
+
+/// The memory layout of a version's fixed part; the value's bytes follow it.
+#[repr(C)]
+pub(crate) struct Header {
+    stamp: AtomicU64,
+    next: AtomicPtr<Header>,
+    value_len: u32,
+}
+
+const BYTES_OFFSET: usize = std::mem::offset_of!(Header, value_len) + size_of::<u32>();
+
+/// Whose a version is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionState {
+    /// Written by a transaction that committed at this timestamp.
+    Committed(Timestamp),
+    /// Written by a transaction that is still running.
+    Pending {
+        /// The writer's slot in the transaction registry.
+        slot: u16,
+        /// The position in the writer's list of writes.
+        index: u32,
+    },
+}
+
+impl VersionState {
+    #[inline]
+    fn encode(self) -> u64 {
+        match self {
+            VersionState::Committed(timestamp) => {
+                debug_assert!(timestamp <= Timestamp::MAX);
+                timestamp.0
+            }
+            VersionState::Pending { slot, index } => PENDING | u64::from(index) << 16 | u64::from(slot),
+        }
+    }
+
+    #[inline]
+    fn decode(stamp: u64) -> Self {
+        if stamp & PENDING == 0 {
+            VersionState::Committed(Timestamp(stamp))
+        } else {
+            VersionState::Pending { slot: stamp as u16, index: (stamp >> 16) as u32 }
+        }
+    }
+}
+
+/// A version that can be read for as long as `'g` lasts (an epoch guard, or a lock on its record).
+#[derive(Clone, Copy)]
+pub struct Version<'g> {
+    header: NonNull<Header>,
+    lifetime: PhantomData<&'g Header>,
+}
+
+/// A version's address: what a transaction keeps of its own pending versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionPtr(NonNull<Header>);
+
+// SAFETY: an address by itself gives no access; `VersionPtr::get` is unsafe and says what must hold.
+unsafe impl Send for VersionPtr {}
+
+impl VersionPtr {
+    /// The version at this address.
+    ///
+    /// # Safety
+    /// The version must live through `'g`: it is reachable and the caller is pinned, or it is the
+    /// caller's own pending version.
+    #[inline]
+    pub unsafe fn get<'g>(self) -> Version<'g> {
+        Version { header: self.0, lifetime: PhantomData }
+    }
+}
+
+impl<'g> Version<'g> {
+    /// Allocates a version; `None` makes a tombstone. It leaks unless it is linked into a record,
+    /// or handed to [`Version::free`].
+    pub fn allocate(value: Option<&[u8]>, state: VersionState) -> Version<'g> {
+        let bytes = value.unwrap_or_default();
+        let layout = layout(bytes.len());
+        // SAFETY: the layout has a size above zero, since it includes the header.
+        let Some(header) = NonNull::new(unsafe { alloc(layout) }.cast::<Header>()) else {
+            handle_alloc_error(layout)
+        };
+        // SAFETY: the allocation is ours alone and large enough for the header and the bytes.
+        unsafe {
+            header.write(Header {
+                stamp: AtomicU64::new(state.encode()),
+                next: AtomicPtr::new(null_mut()),
+                value_len: if value.is_some() { bytes.len() as u32 } else { TOMBSTONE },
+            });
+            header.cast::<u8>().add(BYTES_OFFSET).copy_from_nonoverlapping(
+                NonNull::new_unchecked(bytes.as_ptr().cast_mut()),
+                bytes.len(),
+            );
+        }
+        Version { header, lifetime: PhantomData }
+    }
+
+    #[inline]
+    fn header(&self) -> &'g Header {
+        // SAFETY: by the type's contract the allocation lives through 'g.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// Who wrote this version, and when. Pairs with the release in [`Version::commit`]: whoever sees a
+    /// commit timestamp sees everything that its writer did before.
+    #[inline]
+    pub fn state(self) -> VersionState {
+        VersionState::decode(self.header().stamp.load(Ordering::Acquire))
+    }
+
+    /// Turns a pending version into a committed one. Only its writer may call this.
+    #[inline]
+    pub fn commit(self, timestamp: Timestamp) {
+        self.header().stamp.store(timestamp.0, Ordering::Release);
+    }
+
+    /// The value, or `None` for a tombstone.
+    #[inline]
+    pub fn value(self) -> Option<&'g [u8]> {
+        let len = self.header().value_len;
+        if len == TOMBSTONE {
+            return None;
+        }
+        // SAFETY: `value_len` bytes were written behind the header before the version was published,
+        // and never change; the pointer carries the whole allocation's provenance.
+        Some(unsafe {
+            std::slice::from_raw_parts(self.header.cast::<u8>().add(BYTES_OFFSET).as_ptr(), len as usize)
+        })
+    }
+
+    /// The next older version. Acquire: pairs with the release that linked this chain together.
+    #[inline]
+    pub fn next(self) -> Option<Version<'g>> {
+        // SAFETY: a linked version outlives every reader pinned while it was reachable.
+        unsafe { Version::from_raw(self.header().next.load(Ordering::Acquire)) }
+    }
+
+    /// Links an unpublished version in front of `next`.
+    #[inline]
+    pub fn set_next(self, next: Option<Version<'_>>) {
+        self.header().next.store(next.map_or(null_mut(), Version::as_raw), Ordering::Release);
+    }
+
+    /// Cuts off all older versions and retires them. Several threads may cut one chain at once: the
+    /// swap hands each version to exactly one of them.
+    ///
+    /// # Safety
+    /// No reader that starts later may need what is older than this version.
+    pub unsafe fn cut(self, guard: &Guard) -> usize {
+        let mut retired = 0;
+        let mut link = self;
+        loop {
+            // AcqRel: acquire pairs with the release that linked the older version; release lets a
+            // second cutter, which finds null, know that nothing is left for it.
+            let older = link.header().next.swap(null_mut(), Ordering::AcqRel);
+            // SAFETY: the swap made this thread the only owner of the link to `older`.
+            let Some(older) = (unsafe { Version::from_raw(older) }) else { return retired };
+            retired += 1;
+            // SAFETY: `older` is unreachable for readers that pin from now on. It is read once more,
+            // above, but this thread is pinned.
+            unsafe { older.retire(guard) };
+            link = older;
+        }
+    }
+
+    /// Frees the version once all threads that could be reading it have moved on.
+    ///
+    /// # Safety
+    /// It must be unlinked, and retired only once.
+    #[inline]
+    pub unsafe fn retire(self, guard: &Guard) {
+        let raw = self.as_raw();
+        // SAFETY: passed on to the caller; `free` runs when no pinned thread can hold the pointer.
+        unsafe { guard.defer_unchecked(move || Version::from_raw(raw).map(|version| version.free())) };
+    }
+
+    /// Frees the version now.
+    ///
+    /// # Safety
+    /// Nobody else may hold or reach it.
+    pub unsafe fn free(self) {
+        let len = self.value().map_or(0, <[u8]>::len);
+        // SAFETY: allocated in `allocate` with this very layout.
+        unsafe { dealloc(self.header.cast::<u8>().as_ptr(), layout(len)) };
+    }
+
+    /// The version's address.
+    #[inline]
+    pub fn ptr(self) -> VersionPtr {
+        VersionPtr(self.header)
+    }
+
+    #[inline]
+    pub(crate) fn as_raw(self) -> *mut Header {
+        self.header.as_ptr()
+    }
+
+    /// The version behind a bare pointer; `None` for null.
+    ///
+    /// # Safety
+    /// The pointer must come from [`Version::as_raw`], and the version must live through `'g`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(raw: *mut Header) -> Option<Version<'g>> {
+        NonNull::new(raw).map(|header| Version { header, lifetime: PhantomData })
+    }
+}
+
+impl PartialEq for Version<'_> {
+    /// Identity, not equality of values.
+    fn eq(&self, other: &Self) -> bool {
+        self.header == other.header
+    }
+}
+
+fn layout(value_len: usize) -> Layout {
+    let bytes = BYTES_OFFSET + value_len;
+    Layout::from_size_align(bytes.max(size_of::<Header>()), align_of::<Header>())
+        .expect("a value's length is limited far below isize::MAX")
+}
