@@ -5,16 +5,18 @@
 
 pub mod device;
 mod error;
-pub mod gc;
+mod catalog;
 pub mod index;
 mod limits;
 mod record;
-mod sync;
+#[doc(hidden)]
+pub mod sync;
 mod table;
 mod timestamp;
 mod version;
 pub mod wal;
 
+pub use catalog::Catalog;
 pub use error::{Error, Result};
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, check_key, check_value};
 pub use record::{Record, RecordPtr};

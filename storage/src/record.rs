@@ -11,7 +11,7 @@ use std::ptr::{NonNull, null_mut};
 
 use crossbeam_epoch::Guard;
 
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::version::{self, Version};
 
 /// The memory layout of a record's fixed part; the key's bytes follow it.
@@ -19,6 +19,8 @@ use crate::version::{self, Version};
 pub(crate) struct Header {
     word: AtomicU64,
     head: AtomicPtr<version::Header>,
+    /// 1 while the garbage collector has an entry for this record.
+    queued: AtomicU32,
     key_len: u32,
 }
 
@@ -86,6 +88,7 @@ impl<'g> Record<'g> {
             header.write(Header {
                 word: AtomicU64::new(word),
                 head: AtomicPtr::new(null_mut()),
+                queued: AtomicU32::new(0),
                 key_len: key.len() as u32,
             });
             header
@@ -132,6 +135,24 @@ impl<'g> Record<'g> {
     #[inline]
     pub fn set_head(self, head: Option<Version<'_>>) {
         self.header().head.store(head.map_or(null_mut(), Version::as_raw), Ordering::Release);
+    }
+
+    /// Claims the right to put this record into a garbage queue: true for one caller, until the claim
+    /// is given back. Whoever holds it is the only one who may remove the record, so a queue entry
+    /// never outlives its record.
+    #[inline]
+    pub fn claim_garbage(self) -> bool {
+        // AcqRel: release, so that the claim's holder, giving it back, sees the version for which
+        // this claim was refused.
+        self.header().queued.swap(1, Ordering::AcqRel) == 0
+    }
+
+    /// Gives the claim back. The caller must then look at the version chain once more: a writer that
+    /// found the claim taken relied on it.
+    #[inline]
+    pub fn unclaim_garbage(self) {
+        // AcqRel: acquire pairs with the refused claims of writers.
+        self.header().queued.swap(0, Ordering::AcqRel);
     }
 
     /// The record's address.

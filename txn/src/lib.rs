@@ -1,1 +1,34 @@
-//! placeholder
+//! Transactions: clocks and timestamps, snapshots, durability, and the concurrency-control protocols.
+//!
+//! A [`Protocol`] decides which transaction may read or write what, and when; it works on the records of
+//! `synod-storage`, whose control words it owns. Everything that the protocols share (the order of
+//! commits, snapshots, the log, garbage) is a [`Store`].
+
+mod abort;
+pub mod clock;
+mod commit_log;
+mod cursor;
+mod error;
+mod garbage;
+mod oracle;
+mod protocol;
+mod registry;
+mod snapshot;
+mod stats;
+mod store;
+mod two_phase;
+mod visibility;
+
+pub use abort::{Abort, DeadlockMember};
+pub use commit_log::{CommitLog, Durability, DurabilityOptions};
+pub use cursor::{Cursor, Direction};
+pub use error::{Error, Result};
+pub use oracle::Oracle;
+pub use protocol::{
+    ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,
+};
+pub use registry::{Registry, TRANSACTIONS_MAX, TransactionId};
+pub use snapshot::{SNAPSHOTS_MAX, Snapshot};
+pub use stats::{AbortCounts, TransactionCounts};
+pub use store::{Store, StoreOptions};
+pub use two_phase::{DeadlockPolicy, TwoPhaseLocking};

@@ -1,0 +1,105 @@
+//! The catalog: which tables there are, by name and by number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::{Table, TableId};
+
+/// The tables of one database. Looked up when a table is opened, never on the way of a read or write.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_name: HashMap<Box<str>, Arc<Table>>,
+    /// Indexed by table number; `None` for a number whose table was dropped, or not yet created.
+    by_id: Vec<Option<Arc<Table>>>,
+}
+
+impl Catalog {
+    /// An empty catalog.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The table of this name.
+    pub fn by_name(&self, name: &str) -> Option<Arc<Table>> {
+        self.inner.read().by_name.get(name).cloned()
+    }
+
+    /// The table of this number; `None` if it was dropped.
+    pub fn by_id(&self, id: TableId) -> Option<Arc<Table>> {
+        self.inner.read().by_id.get(id.0 as usize).cloned().flatten()
+    }
+
+    /// The first number that no table has had yet.
+    pub fn next_id(&self) -> TableId {
+        TableId(self.inner.read().by_id.len() as u32)
+    }
+
+    /// Whether a table, living or dropped, has had this number.
+    pub fn knows(&self, id: TableId) -> bool {
+        (id.0 as usize) < self.inner.read().by_id.len()
+    }
+
+    /// All tables, in the order of their names.
+    pub fn tables(&self) -> Vec<Arc<Table>> {
+        let mut tables: Vec<_> = self.inner.read().by_name.values().cloned().collect();
+        tables.sort_by(|a, b| a.name().cmp(b.name()));
+        tables
+    }
+
+    /// Adds a new, empty table.
+    pub fn create(&self, id: TableId, name: &str) -> Arc<Table> {
+        let table = Arc::new(Table::new(id, name));
+        let mut inner = self.inner.write();
+        let position = id.0 as usize;
+        if inner.by_id.len() <= position {
+            inner.by_id.resize(position + 1, None);
+        }
+        inner.by_id[position] = Some(table.clone());
+        inner.by_name.insert(name.into(), table.clone());
+        table
+    }
+
+    /// Removes a table and marks it as dropped. Its records go when the last handle to it goes.
+    pub fn remove(&self, id: TableId) -> Option<Arc<Table>> {
+        let mut inner = self.inner.write();
+        let table = inner.by_id.get_mut(id.0 as usize)?.take()?;
+        inner.by_name.remove(table.name());
+        table.mark_dropped();
+        Some(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_tables_number_is_never_given_out_again() {
+        let catalog = Catalog::new();
+        let first = catalog.create(catalog.next_id(), "a");
+        assert_eq!(first.id(), TableId(0));
+        assert!(catalog.by_name("a").is_some());
+        assert!(catalog.remove(first.id()).is_some());
+        assert!(first.is_dropped());
+        assert!(catalog.by_name("a").is_none() && catalog.by_id(first.id()).is_none());
+        assert!(catalog.knows(first.id()) && catalog.remove(first.id()).is_none());
+        assert_eq!(catalog.create(catalog.next_id(), "a").id(), TableId(1));
+    }
+
+    #[test]
+    fn tables_are_listed_by_name() {
+        let catalog = Catalog::new();
+        for name in ["b", "c", "a"] {
+            catalog.create(catalog.next_id(), name);
+        }
+        let names: Vec<_> = catalog.tables().iter().map(|table| table.name().to_owned()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! Why a transaction was aborted: a value, not a failure.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::TransactionId;
+
+/// The engine ended a transaction in favour of others. All its effects are undone and its locks are
+/// released; trying the same work again usually succeeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Abort {
+    /// The transaction was part of a cycle of transactions that waited for each other, and was chosen
+    /// as the victim. The cycle starts with the victim; each member waits for the next, the last for
+    /// the first.
+    Deadlock {
+        /// Who waited for what.
+        cycle: Vec<DeadlockMember>,
+    },
+    /// An older transaction needed a lock that this one held (wound-wait).
+    Wounded {
+        /// The older transaction.
+        by: TransactionId,
+    },
+    /// This transaction needed a lock that an older one held (wait-die).
+    Died {
+        /// The older transaction.
+        holder: TransactionId,
+        /// The table in which the lock was wanted.
+        table: String,
+        /// The key whose lock was wanted; `None` for the gap behind the last key.
+        key: Option<Vec<u8>>,
+    },
+    /// Somebody else held a lock that this transaction needed (no-wait).
+    LockBusy {
+        /// The holder.
+        holder: TransactionId,
+        /// The table in which the lock was wanted.
+        table: String,
+        /// The key whose lock was wanted; `None` for the gap behind the last key.
+        key: Option<Vec<u8>>,
+    },
+    /// A lock wasn't granted within the transaction's lock timeout.
+    LockTimeout {
+        /// How long the transaction waited.
+        waited: Duration,
+        /// The table in which the lock was wanted.
+        table: String,
+        /// The key whose lock was wanted; `None` for the gap behind the last key.
+        key: Option<Vec<u8>>,
+    },
+}
+
+/// One transaction in a deadlock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadlockMember {
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// The table in which it waits for a lock.
+    pub table: String,
+    /// The key that it waits for; `None` for the gap behind the last key.
+    pub key: Option<Vec<u8>>,
+}
+
+impl Abort {
+    /// A short, stable name for tables and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Abort::Deadlock { .. } => "deadlock",
+            Abort::Wounded { .. } => "wounded",
+            Abort::Died { .. } => "died",
+            Abort::LockBusy { .. } => "lock busy",
+            Abort::LockTimeout { .. } => "lock timeout",
+        }
+    }
+
+    /// Whether trying the same work again makes sense. True for every conflict between transactions,
+    /// but not for a lock timeout: it has used up the patience that the caller granted, and the holder
+    /// may be the caller itself.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Abort::LockTimeout { .. })
+    }
+}
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Abort::Deadlock { cycle } => {
+                write!(f, "deadlock: ")?;
+                for member in cycle {
+                    write!(f, "{} waits for {}, held by ", member.transaction, Place::of(member))?;
+                }
+                match cycle.first() {
+                    Some(first) => write!(f, "{}", first.transaction),
+                    None => write!(f, "nobody"),
+                }
+            }
+            Abort::Wounded { by } => write!(f, "wounded by the older transaction {by}"),
+            Abort::Died { holder, table, key } => {
+                write!(f, "{} is held by the older transaction {holder}", Place { table, key: key.as_deref() })
+            }
+            Abort::LockBusy { holder, table, key } => {
+                write!(f, "{} is held by transaction {holder}", Place { table, key: key.as_deref() })
+            }
+            Abort::LockTimeout { waited, table, key } => {
+                let place = Place { table, key: key.as_deref() };
+                write!(f, "no lock on {place} within {} ms", waited.as_millis())
+            }
+        }
+    }
+}
+
+/// A key in a table, written for people.
+struct Place<'a> {
+    table: &'a str,
+    key: Option<&'a [u8]>,
+}
+
+impl<'a> Place<'a> {
+    fn of(member: &'a DeadlockMember) -> Self {
+        Place { table: &member.table, key: member.key.as_deref() }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key {
+            Some(key) => write!(f, "{}[\"{}\"]", self.table, key.escape_ascii()),
+            None => write!(f, "the end of {}", self.table),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadlock_names_its_cycle() {
+        let member = |id, key: &str| DeadlockMember {
+            transaction: TransactionId(id),
+            table: "accounts".into(),
+            key: Some(key.into()),
+        };
+        let abort = Abort::Deadlock { cycle: vec![member(7, "a"), member(9, "b")] };
+        assert_eq!(
+            abort.to_string(),
+            "deadlock: T7 waits for accounts[\"a\"], held by T9 waits for accounts[\"b\"], held by T7"
+        );
+        assert!(abort.is_retryable());
+    }
+}

@@ -1,0 +1,199 @@
+//! Snapshots, and the watermark below which nobody reads.
+//!
+//! A snapshot is a timestamp and a promise: as long as it is held, the versions that it sees stay. It is
+//! announced in a slot of its own, which the garbage collector reads when it moves the *watermark*, the
+//! oldest timestamp that anyone reads at or may still ask for:
+//!
+//! ```text
+//!            watermark              newest commit
+//! ───────────────┼───────────┼───────────┼──────► time
+//!  versions that │         oldest        │
+//!  were replaced │         snapshot      │
+//!  by now may go └── retention ──────────┘
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+use synod_storage::Timestamp;
+use synod_storage::sync::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::{Error, Oracle, Result, Store};
+
+/// How many snapshots can be open at the same time, read-only transactions included.
+pub const SNAPSHOTS_MAX: usize = 4096;
+
+const FREE: u64 = u64::MAX;
+/// The reader is about to choose its timestamp; the watermark must not move meanwhile.
+const CHOOSING: u64 = 0;
+
+/// The snapshots that are open, and the watermark.
+///
+/// **Invariant** The watermark never passes the timestamp of an open snapshot.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    slots: Box<[CachePadded<AtomicU64>]>,
+    used: AtomicUsize,
+    retention_ns: u64,
+    /// How far the watermark may be moving; announced before the slots are read.
+    intended: CachePadded<AtomicU64>,
+    watermark: CachePadded<AtomicU64>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(retention: Duration) -> Self {
+        Snapshots {
+            slots: (0..SNAPSHOTS_MAX).map(|_| CachePadded::new(AtomicU64::new(FREE))).collect(),
+            used: AtomicUsize::new(0),
+            retention_ns: retention.as_nanos().min(u128::from(u64::MAX)) as u64,
+            intended: CachePadded::new(AtomicU64::new(0)),
+            watermark: CachePadded::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Opens a snapshot at the newest timestamp.
+    ///
+    /// The slot is taken first and the oracle read afterwards, while `advance` reads the oracle first
+    /// and the slots afterwards, all SeqCst: if `advance` misses the slot, then this timestamp is no
+    /// smaller than the one that it started from.
+    fn open_newest(&self, oracle: &Oracle) -> Result<(usize, Timestamp)> {
+        let slot = self.claim(CHOOSING)?;
+        let at = oracle.last();
+        self.slots[slot].store(at.0, Ordering::SeqCst);
+        Ok((slot, at))
+    }
+
+    /// Opens a snapshot at `at`, unless versions from then may be gone.
+    fn open_at(&self, at: Timestamp) -> Result<usize> {
+        let slot = self.claim(at.0)?;
+        // SeqCst, after taking the slot: either `advance` sees the slot, or this sees its intent.
+        let oldest = Timestamp(self.intended.load(Ordering::SeqCst));
+        if at < oldest {
+            self.close(slot);
+            return Err(Error::SnapshotTooOld { asked: at, oldest });
+        }
+        Ok(slot)
+    }
+
+    fn claim(&self, value: u64) -> Result<usize> {
+        for (index, slot) in self.slots.iter().enumerate() {
+            if slot.load(Ordering::Relaxed) == FREE
+                && slot.compare_exchange(FREE, value, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+            {
+                if index >= self.used.load(Ordering::Relaxed) {
+                    self.used.fetch_max(index + 1, Ordering::SeqCst);
+                }
+                return Ok(index);
+            }
+        }
+        Err(Error::TooManySnapshots)
+    }
+
+    fn close(&self, slot: usize) {
+        // Release: the reader's loads come before anyone sees the slot free and collects garbage.
+        self.slots[slot].store(FREE, Ordering::Release);
+    }
+
+    /// The watermark as it was last computed.
+    #[inline]
+    pub(crate) fn watermark(&self) -> Timestamp {
+        Timestamp(self.watermark.load(Ordering::Acquire))
+    }
+
+    /// Moves the watermark as far as it can go and returns it. Cost: one load for each snapshot slot in
+    /// use. Any number of threads may do this at once.
+    pub(crate) fn advance(&self, oracle: &Oracle) -> Timestamp {
+        let goal = match self.retention_ns {
+            0 => oracle.last().0,
+            // Nobody has read or may read at a future timestamp, so the clock's word will do.
+            retention => oracle.last().0.min(oracle.now().0.saturating_sub(retention)),
+        };
+        self.intended.fetch_max(goal, Ordering::SeqCst);
+        let Some(oldest) = self.oldest() else { return self.watermark() };
+        let watermark = goal.min(oldest.0);
+        Timestamp(self.watermark.fetch_max(watermark, Ordering::AcqRel).max(watermark))
+    }
+
+    /// The smallest timestamp of an open snapshot ([`Timestamp::MAX`] if there's none); `None` while one
+    /// is being opened.
+    fn oldest(&self) -> Option<Timestamp> {
+        let mut oldest = Timestamp::MAX;
+        for slot in &self.slots[..self.used.load(Ordering::SeqCst)] {
+            match slot.load(Ordering::SeqCst) {
+                FREE => {}
+                CHOOSING => return None,
+                at => oldest = oldest.min(Timestamp(at)),
+            }
+        }
+        Some(oldest)
+    }
+
+    /// How many snapshots are open, and the oldest one's timestamp.
+    pub(crate) fn census(&self) -> (usize, Option<Timestamp>) {
+        let open = self.slots[..self.used.load(Ordering::SeqCst)]
+            .iter()
+            .map(|slot| slot.load(Ordering::SeqCst))
+            .filter(|&at| at != FREE && at != CHOOSING);
+        open.fold((0, None), |(count, oldest), at| {
+            (count + 1, Some(oldest.map_or(Timestamp(at), |old: Timestamp| old.min(Timestamp(at)))))
+        })
+    }
+
+    /// Whether so few snapshot slots are in use that every commit can afford [`Snapshots::advance`].
+    #[inline]
+    pub(crate) fn is_cheap_to_advance(&self) -> bool {
+        self.retention_ns == 0 && self.used.load(Ordering::Relaxed) <= 8
+    }
+}
+
+/// A consistent view of the store at one timestamp. Holds back garbage until it is dropped.
+pub struct Snapshot {
+    store: Arc<Store>,
+    slot: usize,
+    at: Timestamp,
+}
+
+impl Snapshot {
+    /// A snapshot that includes every commit acknowledged so far.
+    pub fn newest(store: &Arc<Store>) -> Result<Self> {
+        let (slot, at) = store.snapshots().open_newest(store.oracle())?;
+        Ok(Snapshot { store: store.clone(), slot, at })
+    }
+
+    /// A snapshot as of `at`, if the versions from then are still kept.
+    pub fn at(store: &Arc<Store>, at: Timestamp) -> Result<Self> {
+        if at > store.oracle().last() {
+            let now = store.oracle().now();
+            if at > now {
+                return Err(Error::SnapshotInFuture { asked: at, now });
+            }
+            // No later commit may fall before the snapshot.
+            store.oracle().observe(at);
+        }
+        let slot = store.snapshots().open_at(at)?;
+        Ok(Snapshot { store: store.clone(), slot, at })
+    }
+
+    /// The snapshot's timestamp.
+    pub fn timestamp(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The store that it reads.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.store.snapshots().close(self.slot);
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("at", &self.at).finish_non_exhaustive()
+    }
+}

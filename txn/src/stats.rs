@@ -1,0 +1,98 @@
+//! Counters. Each slot has its own, written by its owner alone, so that counting shares nothing.
+
+use serde::Serialize;
+use synod_storage::sync::{AtomicU64, Ordering};
+
+use crate::{Abort, Registry};
+
+/// What the owners of one slot have done.
+#[derive(Debug, Default)]
+pub(crate) struct SlotCounts {
+    commits: AtomicU64,
+    rollbacks: AtomicU64,
+    lock_waits: AtomicU64,
+    aborts: [AtomicU64; 5],
+}
+
+/// Adds one without an atomic read-modify-write: only the slot's owner writes.
+fn bump(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+impl SlotCounts {
+    pub(crate) fn commit(&self) {
+        bump(&self.commits);
+    }
+
+    pub(crate) fn rollback(&self) {
+        bump(&self.rollbacks);
+    }
+
+    pub(crate) fn lock_wait(&self) {
+        bump(&self.lock_waits);
+    }
+
+    pub(crate) fn abort(&self, abort: &Abort) {
+        bump(&self.aborts[kind(abort)]);
+    }
+}
+
+fn kind(abort: &Abort) -> usize {
+    match abort {
+        Abort::Deadlock { .. } => 0,
+        Abort::Wounded { .. } => 1,
+        Abort::Died { .. } => 2,
+        Abort::LockBusy { .. } => 3,
+        Abort::LockTimeout { .. } => 4,
+    }
+}
+
+/// Aborts by the engine, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AbortCounts {
+    /// Victims of deadlocks.
+    pub deadlock: u64,
+    /// Wounded by an older transaction.
+    pub wounded: u64,
+    /// Died for an older transaction.
+    pub died: u64,
+    /// Met a lock under the no-wait policy.
+    pub lock_busy: u64,
+    /// Waited too long.
+    pub lock_timeout: u64,
+}
+
+/// What the read-write transactions of an engine have done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TransactionCounts {
+    /// Committed.
+    pub commits: u64,
+    /// Ended by their owners without a commit.
+    pub rollbacks: u64,
+    /// Ended by the engine.
+    pub aborts: AbortCounts,
+    /// Times that a transaction had to wait for a lock.
+    pub lock_waits: u64,
+    /// Running now.
+    pub running: u64,
+}
+
+impl TransactionCounts {
+    /// Sums over all slots.
+    pub(crate) fn collect(registry: &Registry) -> Self {
+        let mut sum = TransactionCounts { running: registry.running() as u64, ..Self::default() };
+        for slot in registry.used_slots() {
+            let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            let counts = &slot.counts;
+            sum.commits += read(&counts.commits);
+            sum.rollbacks += read(&counts.rollbacks);
+            sum.lock_waits += read(&counts.lock_waits);
+            sum.aborts.deadlock += read(&counts.aborts[0]);
+            sum.aborts.wounded += read(&counts.aborts[1]);
+            sum.aborts.died += read(&counts.aborts[2]);
+            sum.aborts.lock_busy += read(&counts.aborts[3]);
+            sum.aborts.lock_timeout += read(&counts.aborts[4]);
+        }
+        sum
+    }
+}

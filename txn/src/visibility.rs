@@ -1,0 +1,70 @@
+//! Which version of a record a reader sees.
+//!
+//! A snapshot at timestamp `S` sees the newest version whose commit timestamp is at most `S`:
+//!
+//! ```text
+//! chain   pending (T9) ──► 70 ──► 40 ──► 10
+//! S = 50                          ▲ this one, unless T9 commits at a timestamp ≤ 50
+//! ```
+//!
+//! A pending version is decided by its writer's slot (Larson et al., "High-performance concurrency control
+//! mechanisms for main-memory databases", VLDB 2011, section 2.5). A writer that hasn't announced its
+//! commit will get a timestamp later than every snapshot taken so far. One that is in the middle of its
+//! commit, at a timestamp within the snapshot, is waited for: it needs only to stamp its versions.
+
+use synod_storage::sync::spin;
+use synod_storage::{Record, Timestamp, Version, VersionState};
+
+use crate::Registry;
+use crate::registry::Committing;
+
+/// The version that a snapshot at `at` sees; a tombstone counts as a version. The caller must be pinned.
+#[inline]
+pub(crate) fn visible_at<'g>(record: Record<'g>, at: Timestamp, registry: &Registry) -> Option<Version<'g>> {
+    let mut version = record.head();
+    while let Some(candidate) = version {
+        if is_visible(candidate, at, registry) {
+            return Some(candidate);
+        }
+        version = candidate.next();
+    }
+    None
+}
+
+/// The newest committed version; a tombstone counts as a version. The caller must be pinned.
+#[inline]
+pub(crate) fn latest_committed(record: Record<'_>) -> Option<Version<'_>> {
+    let mut version = record.head();
+    while let Some(candidate) = version {
+        if let VersionState::Committed(_) = candidate.state() {
+            break;
+        }
+        version = candidate.next();
+    }
+    version
+}
+
+#[inline]
+fn is_visible(version: Version<'_>, at: Timestamp, registry: &Registry) -> bool {
+    match version.state() {
+        VersionState::Committed(timestamp) => timestamp <= at,
+        VersionState::Pending { slot, .. } => is_pending_visible(version, slot, at, registry),
+    }
+}
+
+#[cold]
+fn is_pending_visible(version: Version<'_>, slot: u16, at: Timestamp, registry: &Registry) -> bool {
+    for round in 0.. {
+        let committing = registry.slot(slot).committing();
+        // The slot may have moved on to another transaction meanwhile; then the version is stamped.
+        if let VersionState::Committed(timestamp) = version.state() {
+            return timestamp <= at;
+        }
+        match committing {
+            Committing::No => return false,
+            Committing::At(timestamp) if timestamp > at => return false,
+            Committing::Announced | Committing::At(_) => spin(round),
+        }
+    }
+    unreachable!("the loop ends by returning")
+}
