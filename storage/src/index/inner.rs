@@ -210,4 +210,16 @@ impl Inner {
         self.header.set_shape(Shape { count: 0, prefix: 0 });
         freed + self.header.set_lower(None, guard) + self.header.set_upper(None, guard)
     }
+
+    /// The heads, for tests of the tree's invariants.
+    #[cfg(test)]
+    pub(super) fn heads(&self) -> Vec<u64> {
+        self.heads.iter().map(|head| head.load(Ordering::Relaxed)).collect()
+    }
+
+    /// A separator, for tests of the tree's invariants.
+    #[cfg(test)]
+    pub(super) fn key<'g>(&self, at: usize, guard: &'g Guard) -> &'g [u8] {
+        self.held_separator(at, guard).bytes()
+    }
 }

@@ -186,4 +186,10 @@ impl Leaf {
         }
         Ok(None)
     }
+
+    /// The heads, for tests of the tree's invariants.
+    #[cfg(test)]
+    pub(super) fn heads(&self) -> Vec<u64> {
+        self.heads.iter().map(|head| head.load(Ordering::Relaxed)).collect()
+    }
 }

@@ -24,6 +24,7 @@ use crossbeam_epoch::Guard;
 use super::Index;
 use super::descent::{Step, Target, Visit};
 use super::inner::Inner;
+use super::keys::SharedKey;
 use super::latch::{Attempt, Held, Restart, retry};
 use super::leaf::Leaf;
 use super::node::{HeldNode, Node};
@@ -126,10 +127,10 @@ impl Index {
             let header = node.header();
             freed += if is_left {
                 let fence = leaf.node.header.upper(guard);
-                header.set_upper(fence.map(super::keys::SharedKey::retain), guard)
+                header.set_upper(fence.map(SharedKey::retain), guard)
             } else {
                 let fence = leaf.node.header.lower(guard);
-                header.set_lower(fence.map(super::keys::SharedKey::retain), guard)
+                header.set_lower(fence.map(SharedKey::retain), guard)
             };
             node.rebase(guard);
             held.changed();

@@ -10,6 +10,7 @@ use std::ops::Bound;
 use crossbeam_epoch::Guard;
 
 use super::descent::{Target, Visit};
+use super::keys::SharedKey;
 use super::latch::{Attempt, LatchVersion, retry};
 use super::leaf::Leaf;
 use super::node::NODE_CAPACITY;
@@ -76,7 +77,7 @@ impl Index {
                 Bound::Unbounded => 0,
             };
             self.fill(batch, visit, (first, visit.leaf.count()), guard)?;
-            batch.fence = visit.leaf.header.upper(guard).map(|fence| fence.bytes());
+            batch.fence = visit.leaf.header.upper(guard).map(SharedKey::bytes);
             visit.leaf.header.latch.validate(visit.version)
         });
     }
@@ -99,7 +100,7 @@ impl Index {
                 Bound::Unbounded => visit.leaf.count(),
             };
             self.fill(batch, visit, (0, behind), guard)?;
-            batch.fence = visit.leaf.header.lower(guard).map(|fence| fence.bytes());
+            batch.fence = visit.leaf.header.lower(guard).map(SharedKey::bytes);
             visit.leaf.header.latch.validate(visit.version)
         });
     }

@@ -91,7 +91,7 @@ fn the_successor_is_the_next_living_record_in_whatever_leaf() {
     let successor_of = |key: u32| {
         let seen = Cell::new(None);
         let admit = |successor: Option<Record<'_>>| {
-            seen.set(Some(successor.map(|record| record.ptr())));
+            seen.set(Some(successor.map(Record::ptr)));
             false
         };
         assert!(matches!(

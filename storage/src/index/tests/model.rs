@@ -135,9 +135,11 @@ fn check(operations: &[Operation]) {
     assert_eq!(forward(&index, &Bound::Unbounded, guard), all);
     assert_eq!(backward(&index, &Bound::Unbounded, guard), all.iter().rev().cloned().collect::<Vec<_>>());
     assert_eq!(index.count(guard), model.len());
+    super::verify(&index, guard);
     for key in &all {
         remove(&index, &mut model, key, guard);
     }
+    super::verify(&index, guard);
     let statistics = index.statistics();
     assert_eq!((statistics.leaves, statistics.inner_nodes), (1, 0));
 }
