@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::{KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX};
 
 /// The result of a storage operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -47,6 +47,18 @@ pub enum Error {
     Poisoned {
         /// The first failure.
         cause: Arc<Error>,
+    },
+    /// A commit came to the log after a later one was already written: its caller broke the promise
+    /// that it gives with a flush's bound. The log stops, since it could not be read back.
+    #[error(
+        "the commit with timestamp {timestamp} came to the log after that with {last} was written; \
+             this is a bug in the engine"
+    )]
+    OutOfOrder {
+        /// The late commit's timestamp.
+        timestamp: Timestamp,
+        /// The last timestamp in the log.
+        last: Timestamp,
     },
     /// A file is damaged in a place that a crash cannot explain.
     #[error("{} is damaged at offset {offset}: {reason}", path.display())]

@@ -1,0 +1,156 @@
+//! Segments: the files of the log, their names, and the block at the head of each.
+//!
+//! A segment's header is written and synced before the segment gets its first frame, and is never
+//! touched again. It says where the segment before it ended, so that a sealed segment that lost its
+//! end, or a missing one, is noticed.
+//!
+//! ```text
+//!  0          8         12    16       24             32                   40        4096
+//!  ├─ magic ──┼ version ┼ crc ┼ number ┼ previous end ┼ previous timestamp ┼─ zeros ─┤ frames …
+//! ```
+//!
+//! The CRC covers the whole block but itself. Magic, version and CRC keep their places in all future
+//! versions, so that a newer file is told from a damaged one.
+
+use std::path::{Path, PathBuf};
+
+use super::frame::field;
+use crate::device::{Device, DeviceFile};
+use crate::{Error, Result, Timestamp};
+
+/// The header's length: a page, so that no write of frames ever touches the header's sectors.
+pub(super) const HEADER_BYTES: u64 = 4096;
+
+/// The version of the log's format.
+pub(super) const FORMAT_VERSION: u32 = 1;
+
+/// The number of a log's first segment.
+pub(super) const FIRST_NUMBER: u64 = 1;
+
+const MAGIC: &[u8; 8] = b"SYNODWAL";
+const VERSION_OFFSET: usize = 8;
+const CRC_OFFSET: usize = 12;
+const FIELDS_OFFSET: usize = 16;
+const NAME_DIGITS: usize = 16;
+const NAME_EXTENSION: &str = ".log";
+
+type HeaderBlock = [u8; HEADER_BYTES as usize];
+
+/// What a segment's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    /// The segment's own number.
+    pub(super) number: u64,
+    /// Where the segment before it ended; 0 in the first.
+    pub(super) previous_end: u64,
+    /// The timestamp of the last frame before this segment; 0 if there is none.
+    pub(super) previous_timestamp: Timestamp,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(&self) -> HeaderBlock {
+        let mut block = [0; HEADER_BYTES as usize];
+        block[..MAGIC.len()].copy_from_slice(MAGIC);
+        block[VERSION_OFFSET..CRC_OFFSET].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let numbers = [self.number, self.previous_end, self.previous_timestamp.0];
+        for (bytes, number) in block[FIELDS_OFFSET..].chunks_exact_mut(8).zip(numbers) {
+            bytes.copy_from_slice(&number.to_le_bytes());
+        }
+        let crc = checksum(&block);
+        block[CRC_OFFSET..FIELDS_OFFSET].copy_from_slice(&crc.to_le_bytes());
+        block
+    }
+
+    /// Reads the header of the segment at `path`; `None` if it is not whole.
+    ///
+    /// # Errors
+    /// [`Error::UnknownFormat`] if it is whole, but of another version.
+    pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<Option<SegmentHeader>> {
+        let mut block = [0; HEADER_BYTES as usize];
+        let bytes = file.read_at(0, &mut block)?;
+        let crc = u32::from_le_bytes(field(&block, CRC_OFFSET));
+        if bytes < block.len() || !block.starts_with(MAGIC) || crc != checksum(&block) {
+            return Ok(None);
+        }
+        let version = u32::from_le_bytes(field(&block, VERSION_OFFSET));
+        if version != FORMAT_VERSION {
+            return Err(Error::UnknownFormat { path: path.into(), found: version, known: FORMAT_VERSION });
+        }
+        let number = |index: usize| u64::from_le_bytes(field(&block, FIELDS_OFFSET + index * 8));
+        Ok(Some(SegmentHeader {
+            number: number(0),
+            previous_end: number(1),
+            previous_timestamp: Timestamp(number(2)),
+        }))
+    }
+}
+
+fn checksum(block: &HeaderBlock) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&block[..CRC_OFFSET]), &block[FIELDS_OFFSET..])
+}
+
+/// The path of a segment's file.
+pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:016x}{NAME_EXTENSION}"))
+}
+
+/// The number in a segment file's name; `None` for any other file.
+fn number_of(path: &Path) -> Option<u64> {
+    let digits = path.file_name()?.to_str()?.strip_suffix(NAME_EXTENSION)?;
+    let is_number = digits.len() == NAME_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_number { u64::from_str_radix(digits, 16).ok() } else { None }
+}
+
+/// The segments of a log in order: number and path. Files with other names are passed over.
+///
+/// # Errors
+/// [`Error::Corrupt`] if a number is missing, or occurs twice.
+pub(super) fn list(device: &dyn Device, directory: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let mut segments: Vec<_> =
+        device.list(directory)?.into_iter().filter_map(|path| Some((number_of(&path)?, path))).collect();
+    segments.sort();
+    for (expected, (number, found)) in (FIRST_NUMBER..).zip(&segments) {
+        if *number > expected {
+            let reason = format!("this segment of the log is missing, though {} is there", found.display());
+            return Err(Error::Corrupt { path: path(directory, expected), offset: 0, reason });
+        }
+        if *number < expected {
+            let reason = format!("this is not the only file for segment {number} of the log");
+            return Err(Error::Corrupt { path: found.clone(), offset: 0, reason });
+        }
+    }
+    Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::MemoryDevice;
+
+    #[test]
+    fn only_segment_names_have_numbers() {
+        let home = Path::new("/db/wal");
+        assert_eq!(number_of(&path(home, 0xab)), Some(0xab));
+        assert_eq!(path(home, 0xab), home.join("00000000000000ab.log"));
+        for other in ["ab.log", "00000000000000ab.log.bak", "+0000000000000ab.log", "00000000000000ag.log"] {
+            assert_eq!(number_of(&home.join(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_back_and_any_changed_byte_is_noticed() {
+        let device = MemoryDevice::new();
+        let home = Path::new("/");
+        device.create_directory(home).unwrap();
+        let file = device.create(&path(home, 7)).unwrap();
+        let header = SegmentHeader { number: 7, previous_end: 4711, previous_timestamp: Timestamp(12) };
+        let block = header.encode();
+        file.write_at(0, &block).unwrap();
+        assert_eq!(SegmentHeader::read(&*file, home).unwrap(), Some(header));
+        for offset in 0..block.len() {
+            file.write_at(offset as u64, &[block[offset] ^ 0x10]).unwrap();
+            assert_eq!(SegmentHeader::read(&*file, home).unwrap(), None, "offset {offset}");
+            file.write_at(offset as u64, &[block[offset]]).unwrap();
+        }
+    }
+}

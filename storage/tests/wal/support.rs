@@ -1,0 +1,103 @@
+//! What the log's tests share: a database on some device, and its contents as a list.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use synod_storage::device::{Device, MemoryDevice};
+use synod_storage::wal::{Entry, FrameBuilder, Recovery, WAL_DIRECTORY, Wal, WalOptions};
+use synod_storage::{Error, TableId, Timestamp};
+
+/// A commit: its timestamp and its writes.
+pub(crate) type Commit = (u64, Vec<(u32, Vec<u8>, Option<Vec<u8>>)>);
+
+/// The database directory on memory devices.
+pub(crate) const HOME: &str = "/db";
+
+/// What opening a log answers: the log, what was found, and all commits.
+pub(crate) type Opened = Result<(Wal, Recovery, Vec<Commit>), Error>;
+
+/// Opens a log and collects its commits.
+pub(crate) fn open_on(device: Arc<dyn Device>, home: &Path, segment_bytes: u64) -> Opened {
+    let mut commits = Vec::new();
+    let (wal, recovery) = Wal::open(device, home, WalOptions { segment_bytes }, &mut |entry| {
+        if let Entry::Commit { timestamp, writes } = entry {
+            let writes = writes.map(|(table, key, value)| (table.0, key.to_vec(), value.map(<[u8]>::to_vec)));
+            commits.push((timestamp.0, writes.collect()));
+        }
+        Ok(())
+    })?;
+    Ok((wal, recovery, commits))
+}
+
+/// Opens the log of [`HOME`] on a memory device.
+pub(crate) fn open(device: &MemoryDevice, segment_bytes: u64) -> Opened {
+    open_on(Arc::new(device.clone()), Path::new(HOME), segment_bytes)
+}
+
+/// A commit whose contents follow from its timestamp: one value of `value_bytes`, and every third time
+/// a tombstone.
+pub(crate) fn commit(timestamp: u64, value_bytes: usize) -> Commit {
+    let value = (0..value_bytes).map(|index| (timestamp as usize * 31 + index * 7) as u8 | 1).collect();
+    let mut writes = vec![(timestamp as u32 % 5, timestamp.to_be_bytes().to_vec(), Some(value))];
+    if timestamp.is_multiple_of(3) {
+        writes.push((1, b"gone".to_vec(), None));
+    }
+    (timestamp, writes)
+}
+
+/// Appends a commit, not flushed.
+pub(crate) fn append(wal: &Wal, shard: usize, commit: &Commit) -> Result<(), Error> {
+    let mut frame = FrameBuilder::new();
+    frame.begin();
+    for (table, key, value) in &commit.1 {
+        match value {
+            Some(value) => frame.put(TableId(*table), key, value)?,
+            None => frame.delete(TableId(*table), key)?,
+        }
+    }
+    wal.append(shard, Timestamp(commit.0), frame.finish(Timestamp(commit.0)))
+}
+
+/// Appends commits of consecutive timestamps, and flushes each by itself.
+pub(crate) fn commit_each(
+    wal: &Wal,
+    timestamps: std::ops::RangeInclusive<u64>,
+    value_bytes: usize,
+    sync: bool,
+) {
+    for timestamp in timestamps {
+        append(wal, timestamp as usize, &commit(timestamp, value_bytes)).unwrap();
+        wal.flush(Timestamp(timestamp), sync).unwrap();
+    }
+}
+
+/// The commits that [`commit_each`] makes.
+pub(crate) fn commits(timestamps: std::ops::RangeInclusive<u64>, value_bytes: usize) -> Vec<Commit> {
+    timestamps.map(|timestamp| commit(timestamp, value_bytes)).collect()
+}
+
+/// The path of a segment's file.
+pub(crate) fn segment_path(number: u64) -> PathBuf {
+    Path::new(HOME).join(WAL_DIRECTORY).join(format!("{number:016x}.log"))
+}
+
+/// A file's bytes.
+pub(crate) fn read_file(device: &MemoryDevice, path: &Path) -> Vec<u8> {
+    let file = device.open(path).unwrap();
+    let mut bytes = vec![0; file.size().unwrap() as usize];
+    file.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+/// A new device with the log segments given, numbered from 1.
+pub(crate) fn device_with_segments(segments: &[&[u8]]) -> MemoryDevice {
+    let device = MemoryDevice::new();
+    device.create_directory(&Path::new(HOME).join(WAL_DIRECTORY)).unwrap();
+    for (number, bytes) in (1..).zip(segments) {
+        let file = device.create(&segment_path(number)).unwrap();
+        file.write_at(0, bytes).unwrap();
+        file.sync_data().unwrap();
+    }
+    device.sync_directory(&Path::new(HOME).join(WAL_DIRECTORY)).unwrap();
+    device
+}
