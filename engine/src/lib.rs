@@ -1,1 +1,76 @@
-//! placeholder
+//! Synod: an embedded transaction engine.
+//!
+//! An [`Engine`] holds named, ordered tables of byte strings, in memory and in a log on disk. Any number of
+//! threads run [`Transaction`]s on it at the same time; [`Snapshot`]s read a consistent past state while
+//! others write.
+//!
+//! ```
+//! use synod::{Engine, Options};
+//!
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path();
+//! let engine = Engine::open(path, Options::new())?;
+//! let accounts = engine.table("accounts")?;
+//! engine.transact(|txn| {
+//!     txn.put(&accounts, "ann", 70u64.to_be_bytes())?;
+//!     txn.put(&accounts, "bob", 30u64.to_be_bytes())
+//! })?;
+//!
+//! // Moves 20 from Ann to Bob, whatever others do meanwhile; tried again after a conflict.
+//! engine.transact(|txn| {
+//!     for (name, change) in [("ann", -20i64), ("bob", 20)] {
+//!         let old = txn.get_for_update(&accounts, name)?.expect("opened above");
+//!         let balance = u64::from_be_bytes(old[..].try_into().unwrap());
+//!         txn.put(&accounts, name, balance.strict_add_signed(change).to_be_bytes())?;
+//!     }
+//!     Ok::<_, synod::Error>(())
+//! })?;
+//!
+//! let bob = engine.snapshot()?.get(&accounts, "bob")?;
+//! assert_eq!(bob.as_deref(), Some(&50u64.to_be_bytes()[..]));
+//! # Ok::<(), synod::Error>(())
+//! ```
+//!
+//! # Two kinds of failure
+//!
+//! An *abort* is the engine's way to solve a conflict: the transaction's effects are undone, and the same work
+//! can be tried again. [`Engine::transact`] does that. Everything else is an *error*. [`Error::abort`] tells
+//! which is which.
+
+mod background;
+mod commit_handle;
+mod engine;
+mod error;
+mod options;
+mod range;
+mod recovery;
+mod scan;
+mod snapshot;
+mod stats;
+mod table;
+mod transact;
+mod transaction;
+
+pub use bytes::Bytes;
+pub use commit_handle::CommitHandle;
+pub use engine::{Engine, TABLE_NAME_BYTES_MAX};
+pub use error::{Error, Result};
+pub use options::{MergeFunction, Options, TransactionOptions};
+pub use range::KeyRange;
+pub use scan::{Scan, SnapshotScan};
+pub use snapshot::Snapshot;
+pub use stats::{LogStats, SnapshotStats, Stats};
+pub use synod_storage::{KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};
+pub use synod_txn::{
+    Abort, AbortCounts, DeadlockMember, DeadlockPolicy, Durability, Isolation, SNAPSHOTS_MAX, Savepoint,
+    TRANSACTIONS_MAX, TransactionCounts, TransactionId, clock,
+};
+pub use table::Table;
+pub use transact::{Committed, TransactOptions};
+pub use transaction::Transaction;
+
+/// Errors of the layers below, for those who match on them.
+pub mod errors {
+    pub use synod_storage::Error as StorageError;
+    pub use synod_txn::Error as TransactionError;
+}

@@ -24,6 +24,9 @@ use crate::{Error, Oracle, Result, Store};
 /// How many snapshots can be open at the same time, read-only transactions included.
 pub const SNAPSHOTS_MAX: usize = 4096;
 
+/// Up to so many snapshot slots in use, every commit looks at them all.
+const CHEAP_SLOTS: usize = 8;
+
 const FREE: u64 = u64::MAX;
 /// The reader is about to choose its timestamp; the watermark must not move meanwhile.
 const CHOOSING: u64 = 0;
@@ -65,10 +68,14 @@ impl Snapshots {
     }
 
     /// Opens a snapshot at `at`, unless versions from then may be gone.
-    fn open_at(&self, at: Timestamp) -> Result<usize> {
+    fn open_at(&self, at: Timestamp, oracle: &Oracle) -> Result<usize> {
         let slot = self.claim(at.0)?;
-        // SeqCst, after taking the slot: either `advance` sees the slot, or this sees its intent.
-        let oldest = Timestamp(self.intended.load(Ordering::SeqCst));
+        // SeqCst, after taking the slot: either the collector sees the slot, or this sees how far the
+        // collector may go (without retention, up to the newest timestamp).
+        let oldest = match self.retention_ns {
+            0 => oracle.last(),
+            _ => Timestamp(self.intended.load(Ordering::SeqCst)),
+        };
         if at < oldest {
             self.close(slot);
             return Err(Error::SnapshotTooOld { asked: at, oldest });
@@ -102,17 +109,28 @@ impl Snapshots {
     }
 
     /// Moves the watermark as far as it can go and returns it. Cost: one load for each snapshot slot in
-    /// use. Any number of threads may do this at once.
+    /// use, and two shared writes. Any number of threads may do this at once.
     pub(crate) fn advance(&self, oracle: &Oracle) -> Timestamp {
         let goal = match self.retention_ns {
             0 => oracle.last().0,
-            // Nobody has read or may read at a future timestamp, so the clock's word will do.
             retention => oracle.last().0.min(oracle.now().0.saturating_sub(retention)),
         };
         self.intended.fetch_max(goal, Ordering::SeqCst);
         let Some(oldest) = self.oldest() else { return self.watermark() };
         let watermark = goal.min(oldest.0);
         Timestamp(self.watermark.fetch_max(watermark, Ordering::AcqRel).max(watermark))
+    }
+
+    /// A watermark for a committer: exact where that is cheap, else as last computed. Writes nothing
+    /// shared.
+    #[inline]
+    pub(crate) fn watermark_for_commit(&self, oracle: &Oracle) -> Timestamp {
+        if self.retention_ns != 0 || self.used.load(Ordering::Relaxed) > CHEAP_SLOTS {
+            return self.watermark();
+        }
+        // The oracle first and the slots afterwards, as in `advance`.
+        let newest = oracle.last();
+        self.oldest().map_or_else(|| self.watermark(), |oldest| oldest.min(newest))
     }
 
     /// The smallest timestamp of an open snapshot ([`Timestamp::MAX`] if there's none); `None` while one
@@ -138,12 +156,6 @@ impl Snapshots {
         open.fold((0, None), |(count, oldest), at| {
             (count + 1, Some(oldest.map_or(Timestamp(at), |old: Timestamp| old.min(Timestamp(at)))))
         })
-    }
-
-    /// Whether so few snapshot slots are in use that every commit can afford [`Snapshots::advance`].
-    #[inline]
-    pub(crate) fn is_cheap_to_advance(&self) -> bool {
-        self.retention_ns == 0 && self.used.load(Ordering::Relaxed) <= 8
     }
 }
 
@@ -171,7 +183,7 @@ impl Snapshot {
             // No later commit may fall before the snapshot.
             store.oracle().observe(at);
         }
-        let slot = store.snapshots().open_at(at)?;
+        let slot = store.snapshots().open_at(at, store.oracle())?;
         Ok(Snapshot { store: store.clone(), slot, at })
     }
 

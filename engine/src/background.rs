@@ -1,0 +1,84 @@
+//! The engine's two threads: one flushes the log, one removes garbage and publishes metrics.
+
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use synod_storage::Error as StorageError;
+use synod_txn::Store;
+
+use crate::{Result, Stats};
+
+/// How often garbage is swept.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How rarely, while there's nothing to sweep.
+const IDLE_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the statistics are handed to the `metrics` facade.
+const METRICS_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Background {
+    store: Arc<Store>,
+    stop_sweeper: Sender<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Starts the threads: the flusher only where there is a log.
+    pub(crate) fn start(store: &Arc<Store>, mode: &'static str) -> Result<Self> {
+        let (stop_sweeper, stopped) = bounded(1);
+        let mut background = Background { store: store.clone(), stop_sweeper, threads: Vec::new() };
+        let sweeper = store.clone();
+        background.spawn("synod-sweeper", move || {
+            let mut interval = SWEEP_INTERVAL;
+            let mut published = Instant::now();
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+                interval = if sweeper.sweep() > 0 { SWEEP_INTERVAL } else { IDLE_SWEEP_INTERVAL };
+                if published.elapsed() >= METRICS_INTERVAL {
+                    published = Instant::now();
+                    Stats::collect(mode, &sweeper).publish();
+                }
+            }
+        })?;
+        if store.log().is_some() {
+            let flusher = store.clone();
+            background.spawn("synod-flusher", move || {
+                if let Some(log) = flusher.log() {
+                    log.run_flusher(|| flusher.commit_bound());
+                }
+            })?;
+        }
+        Ok(background)
+    }
+
+    fn spawn(&mut self, name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(|error| StorageError::io("start the thread", name, error))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Stops the threads, the flusher after a last flush, and waits for them.
+    pub(crate) fn stop(&mut self) {
+        if let Some(log) = self.store.log() {
+            log.stop_flusher();
+        }
+        // Full or gone means that the sweeper has its notice.
+        let _ = self.stop_sweeper.try_send(());
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a background thread has panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,273 @@
+//! The engine: tables, transactions, snapshots.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use synod_storage::wal::FrameBuilder;
+use synod_storage::{Catalog, Timestamp};
+use synod_txn::{
+    BeginOptions, CommitLog, Durability, Isolation, Protocol, Store, StoreOptions, TwoPhaseLocking,
+};
+
+use crate::background::Background;
+use crate::options::MergeFunction;
+use crate::recovery::{Recovered, recover};
+use crate::transaction::Transaction;
+use crate::{Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
+
+/// The longest table name, in bytes.
+pub const TABLE_NAME_BYTES_MAX: usize = 1024;
+
+/// A database: named tables, and transactions on them. Cheap to clone; the database is closed when the last
+/// clone, transaction and snapshot is gone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all handles share. When the last one goes, the threads stop first, the flusher with a last flush.
+pub(crate) struct Inner {
+    pub(crate) id: u64,
+    background: Background,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) defaults: Defaults,
+    merges: HashMap<String, Arc<MergeFunction>>,
+    /// Held while a table is created or dropped.
+    catalog_changes: Mutex<FrameBuilder>,
+    is_closed: AtomicBool,
+}
+
+/// What transactions get that don't choose for themselves.
+#[derive(Clone, Copy)]
+pub(crate) struct Defaults {
+    pub(crate) isolation: Isolation,
+    pub(crate) durability: Durability,
+    lock_timeout: Duration,
+}
+
+static NEXT_ENGINE_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Engine {
+    /// Opens the database in the directory `path`, or creates it there. Replays the log: everything that
+    /// was durable is there again.
+    ///
+    /// # Errors
+    /// If the database is open already, a file has an unknown format version, is damaged, or can't be read.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let recovered = recover(path.as_ref(), &options)?;
+        Self::start(recovered, options)
+    }
+
+    /// A database that lives in memory only, and ends with its engine. Every durability level is as good as
+    /// [`Durability::None`].
+    pub fn in_memory(options: Options) -> Result<Self> {
+        let nothing = Recovered { catalog: Catalog::new(), newest: Timestamp::MIN, wal: None };
+        Self::start(nothing, options)
+    }
+
+    fn start(recovered: Recovered, options: Options) -> Result<Self> {
+        let log = recovered.wal.map(|wal| CommitLog::new(wal, recovered.newest, options.flushing));
+        let store = Arc::new(Store::new(StoreOptions {
+            catalog: recovered.catalog,
+            recovered: recovered.newest,
+            clock: options.clock,
+            retention: options.retention,
+            log,
+        }));
+        let protocol = Arc::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy));
+        let inner = Inner {
+            id: NEXT_ENGINE_ID.fetch_add(1, Ordering::Relaxed),
+            background: Background::start(&store, protocol.name())?,
+            protocol,
+            store,
+            defaults: Defaults {
+                isolation: options.isolation,
+                durability: options.durability,
+                lock_timeout: options.lock_timeout,
+            },
+            merges: options.merges,
+            catalog_changes: Mutex::new(FrameBuilder::new()),
+            is_closed: AtomicBool::new(false),
+        };
+        Ok(Engine { inner: Arc::new(inner) })
+    }
+
+    /// The table of this name, created if there is none. A new table is durable when this returns.
+    pub fn table(&self, name: &str) -> Result<Table> {
+        self.check_open()?;
+        let catalog = self.inner.store.catalog();
+        let inner = match catalog.by_name(name) {
+            Some(table) => table,
+            None => self.create_table(name)?,
+        };
+        let merge = self.inner.merges.get(name).cloned();
+        Ok(Table { engine: self.inner.id, inner, merge })
+    }
+
+    fn create_table(&self, name: &str) -> Result<Arc<synod_storage::Table>> {
+        if name.is_empty() || name.len() > TABLE_NAME_BYTES_MAX {
+            return Err(Error::TableName { bytes: name.len() });
+        }
+        let mut frame = self.inner.catalog_changes.lock();
+        let store = &self.inner.store;
+        if let Some(table) = store.catalog().by_name(name) {
+            return Ok(table);
+        }
+        let id = store.catalog().next_id();
+        frame.begin();
+        frame.create_table(id, name)?;
+        let timestamp = store.change_catalog(&mut frame)?;
+        store.wait_durable(timestamp, Durability::Sync)?;
+        Ok(store.catalog().create(id, name))
+    }
+
+    /// The names of all tables, sorted.
+    pub fn tables(&self) -> Vec<String> {
+        self.inner.store.catalog().tables().iter().map(|table| table.name().to_owned()).collect()
+    }
+
+    /// Drops a table with all its records; false if there's no such table. It is gone for good when this
+    /// returns. Transactions that work on it get an error at their next operation or at commit; snapshots
+    /// that were opened before can go on reading it through their handles.
+    pub fn drop_table(&self, name: &str) -> Result<bool> {
+        self.check_open()?;
+        let mut frame = self.inner.catalog_changes.lock();
+        let store = &self.inner.store;
+        let Some(table) = store.catalog().by_name(name) else { return Ok(false) };
+        frame.begin();
+        frame.drop_table(table.id());
+        let timestamp = store.change_catalog(&mut frame)?;
+        store.catalog().remove(table.id());
+        store.wait_durable(timestamp, Durability::Sync)?;
+        Ok(true)
+    }
+
+    /// Begins a transaction. Most programs want [`Engine::transact`], which also commits and retries.
+    ///
+    /// ```
+    /// use synod::{Engine, Options, TransactionOptions};
+    ///
+    /// let engine = Engine::in_memory(Options::new())?;
+    /// let table = engine.table("t")?;
+    /// let txn = engine.begin(TransactionOptions::new())?;
+    /// txn.put(&table, "key", "value")?;
+    /// txn.commit()?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn begin(&self, options: TransactionOptions) -> Result<Transaction> {
+        self.begin_aged(options, None)
+    }
+
+    /// Begins a transaction that is as old as `age` says: a retry.
+    pub(crate) fn begin_aged(&self, options: TransactionOptions, age: Option<u64>) -> Result<Transaction> {
+        self.check_open()?;
+        let defaults = &self.inner.defaults;
+        let durability = options.durability.unwrap_or(defaults.durability);
+        if options.read_only {
+            return Transaction::read_only(self.clone(), durability);
+        }
+        let active = self.inner.protocol.clone().begin(BeginOptions {
+            isolation: options.isolation.unwrap_or(defaults.isolation),
+            lock_timeout: options.lock_timeout.unwrap_or(defaults.lock_timeout),
+            age,
+        })?;
+        Ok(Transaction::new(self.clone(), active, durability))
+    }
+
+    /// A snapshot of the newest state: it includes every commit acknowledged so far, and perhaps some that
+    /// are visible and not yet durable.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.check_open()?;
+        let snapshot = synod_txn::Snapshot::newest(&self.inner.store)?;
+        Ok(Snapshot::new(self.clone(), snapshot))
+    }
+
+    /// A snapshot of the state as of `timestamp` (time travel), as far back as [`Options::retention`] goes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use synod::{Engine, Options, TransactionOptions};
+    ///
+    /// let engine = Engine::in_memory(Options::new().retention(Duration::from_secs(60)))?;
+    /// let table = engine.table("t")?;
+    /// let put = |value| {
+    ///     let txn = engine.begin(TransactionOptions::new())?;
+    ///     txn.put(&table, "key", value)?;
+    ///     txn.commit()
+    /// };
+    /// let first = put("old")?;
+    /// put("new")?;
+    /// assert_eq!(engine.snapshot_at(first)?.get(&table, "key")?.as_deref(), Some(&b"old"[..]));
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the timestamp lies in the future, or versions from then may be gone.
+    pub fn snapshot_at(&self, timestamp: Timestamp) -> Result<Snapshot> {
+        self.check_open()?;
+        let snapshot = synod_txn::Snapshot::at(&self.inner.store, timestamp)?;
+        Ok(Snapshot::new(self.clone(), snapshot))
+    }
+
+    /// What the engine has done and holds. Cost: a look at every transaction slot in use.
+    pub fn stats(&self) -> Stats {
+        Stats::collect(self.inner.protocol.name(), &self.inner.store)
+    }
+
+    /// The name of the concurrency-control mode.
+    pub fn mode(&self) -> &'static str {
+        self.inner.protocol.name()
+    }
+
+    /// Makes everything committed so far durable, whatever level it was committed at (but not what was
+    /// committed at [`Durability::None`]).
+    pub fn flush(&self) -> Result<()> {
+        let store = &self.inner.store;
+        match store.log() {
+            Some(log) => Ok(log.flush(|| store.commit_bound())?),
+            None => Ok(()),
+        }
+    }
+
+    /// Flushes the log and closes the database: other handles answer [`Error::Closed`] from now on. Dropping
+    /// the last handle closes, too, but can't report a failure.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if transactions or snapshots are still open: nothing is closed then. If the flush
+    /// fails, the engine is closed all the same.
+    pub fn close(self) -> Result<()> {
+        let store = &self.inner.store;
+        let users = store.registry().running() + store.open_snapshots().0;
+        if users > 0 {
+            return Err(Error::InUse { users });
+        }
+        self.inner.is_closed.store(true, Ordering::Release);
+        let flushed = self.flush();
+        if Arc::strong_count(&self.inner) == 1 {
+            tracing::debug!("closed");
+        }
+        flushed
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.inner.is_closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("mode", &self.mode()).field("tables", &self.tables()).finish()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.background.stop();
+    }
+}

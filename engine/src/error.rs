@@ -1,0 +1,78 @@
+//! What an operation of the engine can answer instead of a result.
+
+use synod_txn::Abort;
+
+/// The result of an operation of the engine.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An abort, which is worth a retry, or an error, which isn't. See [`Error::abort`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A transaction or a snapshot could not do what was asked.
+    #[error(transparent)]
+    Transaction(#[from] synod_txn::Error),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] synod_storage::Error),
+    /// A table name that is empty, or longer than [`TABLE_NAME_BYTES_MAX`](crate::TABLE_NAME_BYTES_MAX).
+    #[error("a table name has 1 to {max} bytes; this one has {bytes}", max = crate::TABLE_NAME_BYTES_MAX)]
+    TableName {
+        /// The name's length.
+        bytes: usize,
+    },
+    /// A table of another engine.
+    #[error("the table {table} belongs to another engine")]
+    ForeignTable {
+        /// The table's name.
+        table: String,
+    },
+    /// A merge into a table that has no merge function.
+    #[error("the table {table} has no merge function; give it one with Options::merge before opening the engine")]
+    NoMergeFunction {
+        /// The table's name.
+        table: String,
+    },
+    /// The merge function refused its operand.
+    #[error("the merge function of table {table} failed: {reason}")]
+    MergeFailed {
+        /// The table's name.
+        table: String,
+        /// What the function said.
+        reason: String,
+    },
+    /// `transact` has tried as often as it was allowed to.
+    #[error("gave up after {attempts} attempts; the last one ended so: {last}")]
+    RetriesExhausted {
+        /// How often the work was tried.
+        attempts: u32,
+        /// Why the last attempt was aborted.
+        last: Abort,
+    },
+    /// The engine was closed.
+    #[error("the engine is closed")]
+    Closed,
+    /// `close` was called while transactions or snapshots were still open.
+    #[error("the engine is still in use by {users} other handles, transactions or snapshots; drop them first")]
+    InUse {
+        /// How many others there are.
+        users: usize,
+    },
+}
+
+impl Error {
+    /// The reason, if the engine aborted the transaction: then all its effects are undone, and
+    /// [`Abort::is_retryable`] says whether trying again makes sense. `None` for every other failure.
+    pub fn abort(&self) -> Option<&Abort> {
+        match self {
+            Error::Transaction(error) => error.abort(),
+            Error::RetriesExhausted { last, .. } => Some(last),
+            _ => None,
+        }
+    }
+
+    /// Whether this is the answer of `insert` to a key that is already there. The transaction goes on.
+    pub fn is_key_exists(&self) -> bool {
+        matches!(self, Error::Transaction(synod_txn::Error::KeyExists { .. }))
+    }
+}

@@ -1,0 +1,208 @@
+//! How an engine is opened, and how a transaction is begun.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use synod_storage::device::{Device, RealDevice};
+use synod_storage::wal::WalOptions;
+use synod_txn::clock::{Clock, SystemClock};
+use synod_txn::{DeadlockPolicy, Durability, DurabilityOptions, Isolation};
+
+/// Combines a key's old value (`None` if there's none) with an operand into its new value. A refusal is an
+/// explanation for the caller of `merge`.
+pub type MergeFunction = dyn Fn(&[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>, String> + Send + Sync;
+
+/// How an engine is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use synod::{DeadlockPolicy, Durability, Engine, Options};
+///
+/// let options = Options::new()
+///     .durability(Durability::Buffered)
+///     .deadlock_policy(DeadlockPolicy::WoundWait)
+///     .retention(Duration::from_secs(60));
+/// let engine = Engine::in_memory(options)?;
+/// # Ok::<(), synod::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) durability: Durability,
+    pub(crate) isolation: Isolation,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) deadlock_policy: DeadlockPolicy,
+    pub(crate) retention: Duration,
+    pub(crate) flushing: DurabilityOptions,
+    pub(crate) wal: WalOptions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) device: Arc<dyn Device>,
+    pub(crate) merges: HashMap<String, Arc<MergeFunction>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            durability: Durability::default(),
+            isolation: Isolation::default(),
+            lock_timeout: Duration::from_secs(10),
+            deadlock_policy: DeadlockPolicy::default(),
+            retention: Duration::ZERO,
+            flushing: DurabilityOptions::default(),
+            wal: WalOptions::default(),
+            clock: Arc::new(SystemClock),
+            device: Arc::new(RealDevice),
+            merges: HashMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Serializable transactions, group commit, deadlock detection, 10 s of lock timeout, no time travel.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The durability of transactions that don't choose one. Default: [`Durability::Group`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// The isolation level of transactions that don't choose one. Default: [`Isolation::Serializable`].
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// How long transactions that don't choose otherwise wait for a lock. Default: 10 s. It is the way out
+    /// for a thread that waits for a lock of a second transaction of its own.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// What to do about deadlocks. Default: [`DeadlockPolicy::Detect`].
+    pub fn deadlock_policy(mut self, policy: DeadlockPolicy) -> Self {
+        self.deadlock_policy = policy;
+        self
+    }
+
+    /// For how long replaced versions stay readable by [`snapshot_at`](crate::Engine::snapshot_at).
+    /// Default: none. Costs the memory of all versions written within that time.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// How long the flusher gathers company for a [`Durability::Group`] commit. Default: 200 µs.
+    pub fn group_window(mut self, window: Duration) -> Self {
+        self.flushing.group_window = window;
+        self
+    }
+
+    /// How often [`Durability::Buffered`] commits are flushed: what a crash may lose. Default: 20 ms.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flushing.flush_interval = interval;
+        self
+    }
+
+    /// The size of a log file, in bytes. Default: 64 MiB.
+    pub fn log_segment_bytes(mut self, bytes: u64) -> Self {
+        self.wal.segment_bytes = bytes;
+        self
+    }
+
+    /// The merge function of a table, for [`Transaction::merge`](crate::Transaction::merge). It is called
+    /// with the key, the old value and the operand, under an exclusive lock. It isn't stored: give it again
+    /// at every opening.
+    pub fn merge(
+        mut self,
+        table: impl Into<String>,
+        merge: impl Fn(&[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.merges.insert(table.into(), Arc::new(merge));
+        self
+    }
+
+    /// Where time comes from. Default: the system clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where files are. Default: the file system. For tests.
+    pub fn device(mut self, device: Arc<dyn Device>) -> Self {
+        self.device = device;
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("isolation", &self.isolation)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("deadlock_policy", &self.deadlock_policy)
+            .field("retention", &self.retention)
+            .field("flushing", &self.flushing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a transaction is begun. What isn't set is as the engine's [`Options`] say.
+///
+/// ```
+/// use std::time::Duration;
+/// use synod::{Durability, Engine, Isolation, Options, TransactionOptions};
+///
+/// let engine = Engine::in_memory(Options::new())?;
+/// let transaction = engine.begin(
+///     TransactionOptions::new()
+///         .isolation(Isolation::ReadCommitted)
+///         .durability(Durability::Sync)
+///         .lock_timeout(Duration::from_millis(50)),
+/// )?;
+/// # Ok::<(), synod::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransactionOptions {
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) durability: Option<Durability>,
+    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) read_only: bool,
+}
+
+impl TransactionOptions {
+    /// Everything as the engine's options say.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The isolation level.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
+    /// What the commit survives once it is acknowledged.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// How long to wait for a lock.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = Some(timeout);
+        self
+    }
+
+    /// Reads a consistent snapshot: takes no locks, never waits, is never aborted. It includes all commits
+    /// acknowledged before it began, so it is strictly serializable. Writes are errors.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+}

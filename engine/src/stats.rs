@@ -1,0 +1,105 @@
+//! Statistics.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use serde::Serialize;
+use synod_storage::wal::WalStats;
+use synod_txn::{Store, TransactionCounts};
+
+/// What an engine has done since it was opened, and what it holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stats {
+    /// The concurrency-control mode.
+    pub mode: &'static str,
+    /// Read-write transactions.
+    pub transactions: TransactionCounts,
+    /// Open snapshots, read-only transactions among them.
+    pub snapshots: SnapshotStats,
+    /// The log; `None` for an engine in memory.
+    pub log: Option<LogStats>,
+    /// How many tables there are.
+    pub tables: usize,
+    /// How many records wait for old versions to be removed, or to be removed themselves.
+    pub garbage_records: usize,
+}
+
+/// Open snapshots.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SnapshotStats {
+    /// How many are open.
+    pub open: usize,
+    /// How far the oldest one's timestamp lies back: versions replaced since then are kept.
+    pub oldest_age: Option<Duration>,
+}
+
+/// What the log has done since the engine was opened.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LogStats {
+    /// Commits and catalog changes appended.
+    pub frames: u64,
+    /// The bytes that they take.
+    pub bytes: u64,
+    /// Bytes appended and not yet written to the file.
+    pub buffered_bytes: u64,
+    /// Times that the buffers were written out.
+    pub flushes: u64,
+    /// Times that the file was synced.
+    pub fsyncs: u64,
+    /// Files written to.
+    pub segments: u64,
+}
+
+impl From<WalStats> for LogStats {
+    fn from(stats: WalStats) -> Self {
+        LogStats {
+            frames: stats.frames,
+            bytes: stats.appended_bytes,
+            buffered_bytes: stats.buffered_bytes,
+            flushes: stats.flushes,
+            fsyncs: stats.fsyncs,
+            segments: stats.segments,
+        }
+    }
+}
+
+impl Stats {
+    pub(crate) fn collect(mode: &'static str, store: &Store) -> Self {
+        let (open, oldest) = store.open_snapshots();
+        let now = store.oracle().now();
+        let age = |at: synod_storage::Timestamp| Duration::from_nanos(now.0.saturating_sub(at.0));
+        Stats {
+            mode,
+            transactions: store.counts(),
+            snapshots: SnapshotStats { open, oldest_age: oldest.map(age) },
+            log: store.log().map(|log| log.wal().stats().into()),
+            tables: store.catalog().tables().len(),
+            garbage_records: store.garbage_records(),
+        }
+    }
+
+    /// Hands the numbers to the `metrics` facade: nothing happens unless the program installed a recorder.
+    pub(crate) fn publish(&self) {
+        let aborts = &self.transactions.aborts;
+        for (reason, count) in [
+            ("deadlock", aborts.deadlock),
+            ("wounded", aborts.wounded),
+            ("died", aborts.died),
+            ("lock busy", aborts.lock_busy),
+            ("lock timeout", aborts.lock_timeout),
+        ] {
+            counter!("synod_aborts", "reason" => reason).absolute(count);
+        }
+        counter!("synod_commits").absolute(self.transactions.commits);
+        counter!("synod_lock_waits").absolute(self.transactions.lock_waits);
+        gauge!("synod_running_transactions").set(self.transactions.running as f64);
+        gauge!("synod_open_snapshots").set(self.snapshots.open as f64);
+        gauge!("synod_oldest_snapshot_seconds")
+            .set(self.snapshots.oldest_age.unwrap_or_default().as_secs_f64());
+        gauge!("synod_garbage_records").set(self.garbage_records as f64);
+        if let Some(log) = &self.log {
+            counter!("synod_log_bytes").absolute(log.bytes);
+            counter!("synod_log_fsyncs").absolute(log.fsyncs);
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Transactions as users see them.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use synod_storage::Timestamp;
+use synod_txn::{
+    Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Intent, Savepoint,
+    Snapshot as StoreSnapshot,
+};
+
+use crate::{CommitHandle, Engine, Error, KeyRange, Result, Scan, Table};
+
+/// A transaction: reads and writes that take effect together, or not at all. It can be sent to another
+/// thread. Dropping it aborts it.
+///
+/// After the engine has aborted it, every operation returns that abort again.
+pub struct Transaction {
+    engine: Engine,
+    durability: Durability,
+    pub(crate) body: RefCell<Body>,
+}
+
+/// What carries a transaction.
+pub(crate) enum Body {
+    /// A protocol.
+    ReadWrite(Box<dyn ActiveTransaction>),
+    /// A snapshot, and the newest commit that was read from it.
+    ReadOnly(StoreSnapshot, Timestamp),
+}
+
+impl Transaction {
+    pub(crate) fn new(engine: Engine, active: Box<dyn ActiveTransaction>, durability: Durability) -> Self {
+        Transaction { engine, durability, body: RefCell::new(Body::ReadWrite(active)) }
+    }
+
+    pub(crate) fn read_only(engine: Engine, durability: Durability) -> Result<Self> {
+        let snapshot = StoreSnapshot::newest(&engine.inner.store)?;
+        Ok(Transaction {
+            engine,
+            durability,
+            body: RefCell::new(Body::ReadOnly(snapshot, Timestamp::MIN)),
+        })
+    }
+
+    /// The value of a key.
+    pub fn get(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
+        self.get_with(table, key, |value| value.map(Bytes::copy_from_slice))
+    }
+
+    /// The value of a key, looked at in place: saves the copy that [`Transaction::get`] makes.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let table = engine.table("t")?;
+    /// let len = engine.transact(|txn| {
+    ///     txn.put(&table, "key", "value")?;
+    ///     txn.get_with(&table, "key", |value| value.map(<[u8]>::len))
+    /// })?;
+    /// assert_eq!(len, Some(5));
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn get_with<T>(
+        &self,
+        table: &Table,
+        key: impl AsRef<[u8]>,
+        read: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> Result<T> {
+        self.read(table, key.as_ref(), Intent::Read, read)
+    }
+
+    /// The value of a key that this transaction means to write next. Others can go on reading it, but not
+    /// write it, nor mean to; so two transactions that read and then write the same key wait for each other
+    /// instead of colliding.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let stock = engine.table("stock")?;
+    /// # engine.transact(|txn| txn.put(&stock, "apples", [3]))?;
+    /// engine.transact(|txn| {
+    ///     let left = txn.get_for_update(&stock, "apples")?.map_or(0, |value| value[0]);
+    ///     txn.put(&stock, "apples", [left - 1])
+    /// })?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn get_for_update(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
+        let copy = |value: Option<&[u8]>| value.map(Bytes::copy_from_slice);
+        self.read(table, key.as_ref(), Intent::Update, copy)
+    }
+
+    /// Whether a key has a value.
+    pub fn contains(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.get_with(table, key, |value| value.is_some())
+    }
+
+    /// Sets the value of a key.
+    ///
+    /// # Errors
+    /// If the key or the value is too long ([`KEY_BYTES_MAX`](crate::KEY_BYTES_MAX),
+    /// [`VALUE_BYTES_MAX`](crate::VALUE_BYTES_MAX)); the transaction goes on.
+    pub fn put(&self, table: &Table, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.write(table, key.as_ref(), Some(value.as_ref()), Expect::Anything).map(|_| ())
+    }
+
+    /// Sets the value of a key that has none.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options, TransactionOptions};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let users = engine.table("users")?;
+    /// let txn = engine.begin(TransactionOptions::new())?;
+    /// txn.insert(&users, "ann", "ann@example.org")?;
+    /// assert!(txn.insert(&users, "ann", "other@example.org").unwrap_err().is_key_exists());
+    /// txn.commit()?; // with the first value
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the key has a value ([`Error::is_key_exists`]); the transaction goes on.
+    pub fn insert(&self, table: &Table, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.write(table, key.as_ref(), Some(value.as_ref()), Expect::Absent).map(|_| ())
+    }
+
+    /// Deletes a key; returns whether it had a value.
+    pub fn delete(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.write(table, key.as_ref(), None, Expect::Anything)
+    }
+
+    /// Deletes all keys in a range; returns how many had a value.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let log = engine.table("log")?;
+    /// engine.transact(|txn| {
+    ///     for day in ["2026-01-30", "2026-01-31", "2026-02-01"] {
+    ///         txn.put(&log, day, "…")?;
+    ///     }
+    ///     assert_eq!(txn.delete_range(&log, "2026-01".."2026-02")?, 2);
+    ///     Ok::<_, synod::Error>(())
+    /// })?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn delete_range(&self, table: &Table, range: impl KeyRange) -> Result<u64> {
+        let (lower, upper) = range.into_bounds();
+        let mut cursor = Cursor::new(lower, upper, Direction::Forward);
+        let mut deleted = 0;
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        while !cursor.is_done() {
+            keys.clear();
+            let mut active = self.writable(table)?;
+            active.scan(&table.inner, &mut cursor, Intent::Write, &mut |key, _| keys.push(key.to_vec()))?;
+            for key in &keys {
+                deleted += u64::from(active.write(&table.inner, key, None, Expect::Anything)?);
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Combines the value of a key with `operand`, by the merge function that the table was given in
+    /// [`Options::merge`](crate::Options::merge).
+    ///
+    /// ```
+    /// use synod::{Engine, Options};
+    ///
+    /// let add = |_key: &[u8], old: Option<&[u8]>, by: &[u8]| {
+    ///     let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).map_err(|e| format!("{e}"));
+    ///     Ok((old.map_or(Ok(0), number)? + number(by)?).to_le_bytes().to_vec())
+    /// };
+    /// let engine = Engine::in_memory(Options::new().merge("visits", add))?;
+    /// let visits = engine.table("visits")?;
+    /// engine.transact(|txn| txn.merge(&visits, "home", 1u64.to_le_bytes()))?;
+    /// engine.transact(|txn| txn.merge(&visits, "home", 2u64.to_le_bytes()))?;
+    /// let sum = engine.snapshot()?.get(&visits, "home")?;
+    /// assert_eq!(sum.as_deref(), Some(&3u64.to_le_bytes()[..]));
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the table has no merge function, or the function refuses; the transaction goes on.
+    pub fn merge(&self, table: &Table, key: impl AsRef<[u8]>, operand: impl AsRef<[u8]>) -> Result<()> {
+        let key = key.as_ref();
+        let name = || table.name().to_owned();
+        let Some(merge) = &table.merge else { return Err(Error::NoMergeFunction { table: name() }) };
+        let merged =
+            self.read(table, key, Intent::Update, |old| merge(key, old, operand.as_ref()))?;
+        let value = merged.map_err(|reason| Error::MergeFailed { table: name(), reason })?;
+        self.put(table, key, value)
+    }
+
+    /// The records of a range in ascending order of their keys. It sees this transaction's own writes, also
+    /// those made while it goes on, where it has not passed yet.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let table = engine.table("t")?;
+    /// engine.transact(|txn| {
+    ///     for key in ["a", "b", "c"] {
+    ///         txn.put(&table, key, "")?;
+    ///     }
+    ///     for record in txn.scan(&table, "a".."c") {
+    ///         let (key, _) = record?;
+    ///         txn.put(&table, key, "seen")?;
+    ///     }
+    ///     Ok::<_, synod::Error>(())
+    /// })?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn scan(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
+        let (lower, upper) = range.into_bounds();
+        Scan::new(self, table, Cursor::new(lower, upper, Direction::Forward))
+    }
+
+    /// As [`Transaction::scan`], in descending order.
+    pub fn scan_rev(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
+        let (lower, upper) = range.into_bounds();
+        Scan::new(self, table, Cursor::new(lower, upper, Direction::Backward))
+    }
+
+    /// The records whose keys begin with `prefix`, in ascending order.
+    pub fn prefix(&self, table: &Table, prefix: impl AsRef<[u8]>) -> Scan<'_> {
+        Scan::new(self, table, Cursor::over_prefix(prefix.as_ref()))
+    }
+
+    /// Marks a point to which [`Transaction::rollback_to`] can return.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options, TransactionOptions};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let table = engine.table("t")?;
+    /// let txn = engine.begin(TransactionOptions::new())?;
+    /// txn.put(&table, "a", "kept")?;
+    /// let savepoint = txn.savepoint()?;
+    /// txn.put(&table, "b", "undone")?;
+    /// txn.rollback_to(&savepoint)?;
+    /// assert!(txn.contains(&table, "a")? && !txn.contains(&table, "b")?);
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn savepoint(&self) -> Result<Savepoint> {
+        match &mut *self.body.borrow_mut() {
+            Body::ReadWrite(active) => Ok(active.savepoint()),
+            Body::ReadOnly(..) => Err(synod_txn::Error::ReadOnly.into()),
+        }
+    }
+
+    /// Undoes all writes since the savepoint. The savepoint stays valid; those made after it don't. Locks
+    /// are kept.
+    pub fn rollback_to(&self, savepoint: &Savepoint) -> Result<()> {
+        match &mut *self.body.borrow_mut() {
+            Body::ReadWrite(active) => Ok(active.rollback_to(*savepoint)?),
+            Body::ReadOnly(..) => Err(synod_txn::Error::ReadOnly.into()),
+        }
+    }
+
+    /// Commits, and waits as the durability level asks. Returns the commit timestamp; for a transaction that
+    /// wrote nothing, that of the newest commit it has read.
+    ///
+    /// # Errors
+    /// An abort, after which nothing has happened; or a failure of the log. If the log fails while this
+    /// waits, the effects are visible, but may not survive; every later commit fails.
+    pub fn commit(self) -> Result<Timestamp> {
+        let (engine, receipt, durability) = self.commit_now()?;
+        engine.inner.store.wait_durable(receipt.timestamp, durability)?;
+        Ok(receipt.timestamp)
+    }
+
+    /// Commits, and returns at once: the effects are visible and in order, and the handle tells when they are
+    /// durable. So one thread can keep many commits in flight.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options, TransactionOptions};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let engine = Engine::open(directory.path(), Options::new())?;
+    /// # let table = engine.table("t")?;
+    /// let mut in_flight = Vec::new();
+    /// for number in 0..10u8 {
+    ///     let txn = engine.begin(TransactionOptions::new())?;
+    ///     txn.put(&table, [number], "")?;
+    ///     in_flight.push(txn.commit_deferred()?);
+    /// }
+    /// for handle in in_flight {
+    ///     handle.wait()?; // or handle.await?
+    /// }
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn commit_deferred(self) -> Result<CommitHandle> {
+        let (engine, receipt, durability) = self.commit_now()?;
+        Ok(CommitHandle::new(engine, receipt, durability))
+    }
+
+    fn commit_now(self) -> Result<(Engine, CommitReceipt, Durability)> {
+        let receipt = match self.body.into_inner() {
+            Body::ReadWrite(active) => active.commit(self.durability)?,
+            Body::ReadOnly(_, newest_read) => CommitReceipt { timestamp: newest_read, wrote: false },
+        };
+        Ok((self.engine, receipt, self.durability))
+    }
+
+    /// Undoes everything. The same as dropping the transaction.
+    pub fn abort(self) {}
+
+    /// Why the engine has aborted this transaction, if it has.
+    pub fn abort_reason(&self) -> Option<Abort> {
+        match &*self.body.borrow() {
+            Body::ReadWrite(active) => active.abort_reason().cloned(),
+            Body::ReadOnly(..) => None,
+        }
+    }
+
+    pub(crate) fn age(&self) -> Option<u64> {
+        match &*self.body.borrow() {
+            Body::ReadWrite(active) => Some(active.age()),
+            Body::ReadOnly(..) => None,
+        }
+    }
+
+    pub(crate) fn check_table(&self, table: &Table) -> Result<()> {
+        table.check_engine(self.engine.inner.id)
+    }
+
+    fn read<T>(
+        &self,
+        table: &Table,
+        key: &[u8],
+        intent: Intent,
+        read: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> Result<T> {
+        self.check_table(table)?;
+        let mut read = Some(read);
+        let mut result = None;
+        let mut visit = |value: Option<&[u8]>| result = read.take().map(|read| read(value));
+        match &mut *self.body.borrow_mut() {
+            Body::ReadWrite(active) => active.read(&table.inner, key, intent, &mut visit)?,
+            Body::ReadOnly(snapshot, newest_read) => {
+                let read_at = snapshot.store().read_at(snapshot, &table.inner, key, &mut visit)?;
+                *newest_read = (*newest_read).max(read_at);
+            }
+        }
+        Ok(result.expect("a successful read visits exactly once"))
+    }
+
+    fn write(&self, table: &Table, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool> {
+        Ok(self.writable(table)?.write(&table.inner, key, value, expect)?)
+    }
+
+    fn writable(&self, table: &Table) -> Result<std::cell::RefMut<'_, Box<dyn ActiveTransaction>>> {
+        self.check_table(table)?;
+        let body = self.body.borrow_mut();
+        std::cell::RefMut::filter_map(body, |body| match body {
+            Body::ReadWrite(active) => Some(active),
+            Body::ReadOnly(..) => None,
+        })
+        .map_err(|_| synod_txn::Error::ReadOnly.into())
+    }
+
+    /// The next records of a scan.
+    pub(crate) fn scan_some(
+        &self,
+        table: &Arc<synod_storage::Table>,
+        cursor: &mut Cursor,
+        visit: &mut synod_txn::Visit<'_>,
+    ) -> Result<()> {
+        match &mut *self.body.borrow_mut() {
+            Body::ReadWrite(active) => active.scan(table, cursor, Intent::Read, visit)?,
+            Body::ReadOnly(snapshot, newest_read) => {
+                let read_at = snapshot.store().scan_at(snapshot, table, cursor, visit);
+                *newest_read = (*newest_read).max(read_at);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write_count(&self) -> u64 {
+        match &*self.body.borrow() {
+            Body::ReadWrite(active) => active.write_count(),
+            Body::ReadOnly(..) => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,340 @@
+//! Group commit: who flushes the log, and who waits for whom.
+//!
+//! Committers append their frames to the log's buffers in memory, and are then in order and visible. What
+//! is left is to wait until a flush has carried them to the disk, and one flush carries everyone:
+//!
+//! ```text
+//! Sync      T1 ─ append ─ leads: write + fsync ────────────┐ done
+//!           T2 ─── append ─ waits ─────────────────────────┴─ leads ──────┐ done
+//!           T3 ───── append ─ waits ───────────────────────┴─ waits ──────┴ done
+//! Group     T4 ─ append ─ waits for the flusher thread, which gathers company for a moment
+//! Buffered  T5 ─ append ─ done; the flusher follows within its interval
+//! ```
+//!
+//! A lone committer at `Sync` does its own I/O: handing it to another thread would cost up to a sixth of an
+//! fsync. Locks are released before the wait (early lock release; DeWitt et al., "Implementation techniques
+//! for main memory database systems", SIGMOD 1984): the log is in commit order, so whoever has read a commit
+//! that isn't durable yet comes after it in the log, and can't be acknowledged before it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Serialize};
+use synod_storage::wal::Wal;
+use synod_storage::{Error, Result, Timestamp};
+
+/// What an acknowledged commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// A crash of the machine. The committing thread flushes at once, together with all who wait.
+    Sync,
+    /// A crash of the machine. The flusher waits a moment for company before it flushes, so that fewer
+    /// flushes serve more commits.
+    #[default]
+    Group,
+    /// Nothing yet when `commit` returns: the log is flushed in the background, within the flush
+    /// interval. A crash loses at most what was committed since; what survives is a prefix of the
+    /// commit order.
+    Buffered,
+    /// Nothing, ever: the commit isn't logged, and a later opening of the database doesn't have it.
+    None,
+}
+
+impl Durability {
+    /// All levels, strongest first.
+    pub const ALL: [Durability; 4] = [Self::Sync, Self::Group, Self::Buffered, Self::None];
+
+    /// Whether a commit at this level is acknowledged only when it is durable.
+    pub fn waits(self) -> bool {
+        matches!(self, Durability::Sync | Durability::Group)
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Durability::Sync => "sync",
+            Durability::Group => "group",
+            Durability::Buffered => "buffered",
+            Durability::None => "none",
+        })
+    }
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Durability::ALL
+            .into_iter()
+            .find(|level| level.to_string() == text)
+            .ok_or_else(|| format!("unknown durability \"{text}\": use sync, group, buffered or none"))
+    }
+}
+
+/// How the log is flushed.
+#[derive(Clone, Copy, Debug)]
+pub struct DurabilityOptions {
+    /// How long the flusher gathers company for a `Group` commit.
+    pub group_window: Duration,
+    /// How often buffered commits are flushed.
+    pub flush_interval: Duration,
+}
+
+impl Default for DurabilityOptions {
+    fn default() -> Self {
+        DurabilityOptions {
+            group_window: Duration::from_micros(200),
+            flush_interval: Duration::from_millis(20),
+        }
+    }
+}
+
+/// How many bytes of log may wait in memory before committers must help to write them.
+const BUFFERED_BYTES_MAX: u64 = 64 << 20;
+
+/// The flusher doesn't wait for its interval once this much is buffered.
+const BUFFERED_BYTES_EAGER: u64 = 4 << 20;
+
+/// The log and those who wait for it.
+pub struct CommitLog {
+    wal: Wal,
+    options: DurabilityOptions,
+    /// Every commit up to this timestamp is durable (or was made without durability).
+    durable: AtomicU64,
+    /// Held by the one who flushes.
+    leader: Mutex<()>,
+    waiting: Mutex<Waiting>,
+    /// Signalled when a flush ends.
+    flushed: Condvar,
+    /// Somebody waits for the flusher.
+    is_wanted: AtomicBool,
+    flusher: Mutex<FlusherState>,
+    flusher_wakes: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    wakers: Vec<(Timestamp, Waker)>,
+    failure: Option<Error>,
+}
+
+#[derive(Default)]
+struct FlusherState {
+    is_asleep: bool,
+    must_stop: bool,
+}
+
+impl CommitLog {
+    /// A commit log on an opened WAL, which holds everything up to `recovered`.
+    pub fn new(wal: Wal, recovered: Timestamp, options: DurabilityOptions) -> Self {
+        CommitLog {
+            wal,
+            options,
+            durable: AtomicU64::new(recovered.0),
+            leader: Mutex::new(()),
+            waiting: Mutex::default(),
+            flushed: Condvar::new(),
+            is_wanted: AtomicBool::new(false),
+            flusher: Mutex::default(),
+            flusher_wakes: Condvar::new(),
+        }
+    }
+
+    /// The log itself.
+    pub fn wal(&self) -> &Wal {
+        &self.wal
+    }
+
+    /// Appends a frame in memory.
+    pub(crate) fn append(&self, slot: u16, timestamp: Timestamp, frame: &[u8]) -> Result<()> {
+        self.wal.append(slot as usize, timestamp, frame)
+    }
+
+    /// Keeps the buffers bounded: calls the flusher early, and beyond [`BUFFERED_BYTES_MAX`] writes to
+    /// the file itself, without a sync. `bound` as in [`CommitLog::wait`].
+    #[inline]
+    pub(crate) fn relieve(&self, bound: impl Fn() -> Timestamp) {
+        let buffered = self.wal.buffered_bytes();
+        if buffered > BUFFERED_BYTES_MAX {
+            let leader = self.leader.lock();
+            self.lead(&leader, false, &bound);
+        } else if buffered > BUFFERED_BYTES_EAGER {
+            self.want_flusher();
+        }
+    }
+
+    /// Whether everything up to `timestamp` is durable, or can't become so any more.
+    pub fn is_settled(&self, timestamp: Timestamp) -> bool {
+        self.durable() >= timestamp || self.waiting.lock().failure.is_some()
+    }
+
+    fn durable(&self) -> Timestamp {
+        // Acquire: pairs with the release in `lead`.
+        Timestamp(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Waits until everything up to `timestamp` is durable. `bound` gives the timestamp up to which all
+    /// commits have been appended.
+    ///
+    /// # Errors
+    /// If the log has failed, now or earlier: then the commit is visible, and may or may not survive.
+    pub fn wait(&self, timestamp: Timestamp, level: Durability, bound: impl Fn() -> Timestamp) -> Result<()> {
+        if level == Durability::Group {
+            self.want_flusher();
+        }
+        loop {
+            if self.durable() >= timestamp {
+                return Ok(());
+            }
+            if level == Durability::Sync
+                && let Some(leader) = self.leader.try_lock()
+            {
+                if self.durable() < timestamp {
+                    self.lead(&leader, true, &bound);
+                }
+                drop(leader);
+                self.announce();
+            } else {
+                let mut waiting = self.waiting.lock();
+                if self.durable() < timestamp && waiting.failure.is_none() && !self.may_lead(level) {
+                    self.flushed.wait(&mut waiting);
+                }
+            }
+            if self.durable() < timestamp
+                && let Some(failure) = &self.waiting.lock().failure
+            {
+                return Err(failure.clone());
+            }
+        }
+    }
+
+    fn may_lead(&self, level: Durability) -> bool {
+        level == Durability::Sync && !self.leader.is_locked()
+    }
+
+    /// As [`CommitLog::wait`], for a future: `None` means that `waker` will be called.
+    pub fn poll(&self, timestamp: Timestamp, waker: &Waker) -> Option<Result<()>> {
+        let mut waiting = self.waiting.lock();
+        if self.durable() >= timestamp {
+            return Some(Ok(()));
+        }
+        if let Some(failure) = &waiting.failure {
+            return Some(Err(failure.clone()));
+        }
+        if !waiting.wakers.iter().any(|(at, other)| *at == timestamp && other.will_wake(waker)) {
+            waiting.wakers.push((timestamp, waker.clone()));
+        }
+        drop(waiting);
+        self.want_flusher();
+        None
+    }
+
+    /// Flushes everything that is buffered.
+    pub fn flush(&self, bound: impl Fn() -> Timestamp) -> Result<()> {
+        let leader = self.leader.lock();
+        self.lead(&leader, true, &bound);
+        drop(leader);
+        self.announce();
+        match &self.waiting.lock().failure {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// One flush, by the holder of the leader lock. A failure is remembered for all.
+    fn lead(&self, _leader: &parking_lot::MutexGuard<'_, ()>, sync: bool, bound: &impl Fn() -> Timestamp) {
+        let bound = bound();
+        match self.wal.flush(bound, sync) {
+            Ok(_) if sync => {
+                // Release: whoever sees it sees the flush's result.
+                self.durable.fetch_max(bound.0, Ordering::Release);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "the log has failed; no more commits are accepted");
+                self.waiting.lock().failure.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Wakes all whom the last flush has served, and those who may lead the next one.
+    fn announce(&self) {
+        let mut waiting = self.waiting.lock();
+        let durable = self.durable();
+        let failed = waiting.failure.is_some();
+        let mut served = Vec::new();
+        waiting.wakers.retain(|(timestamp, waker)| {
+            let is_served = failed || *timestamp <= durable;
+            if is_served {
+                served.push(waker.clone());
+            }
+            !is_served
+        });
+        self.flushed.notify_all();
+        drop(waiting);
+        served.into_iter().for_each(Waker::wake);
+    }
+
+    /// Makes sure that the flusher flushes soon.
+    pub fn want_flusher(&self) {
+        // The load spares a cache line that everybody shares; a swap that finds `true` has a successor
+        // in the flusher's own swap, which comes before it looks at the buffers.
+        if self.is_wanted.load(Ordering::SeqCst) || self.is_wanted.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if self.flusher.lock().is_asleep {
+            self.flusher_wakes.notify_one();
+        }
+    }
+
+    /// The flusher thread's work; returns after [`CommitLog::stop_flusher`].
+    pub fn run_flusher(&self, bound: impl Fn() -> Timestamp) {
+        loop {
+            let must_stop = self.sleep();
+            if self.is_wanted.load(Ordering::SeqCst) && !must_stop && !self.options.group_window.is_zero() {
+                std::thread::sleep(self.options.group_window);
+            }
+            // Before the buffers are looked at: who appends and asks from now on is served next time.
+            self.is_wanted.swap(false, Ordering::SeqCst);
+            if self.waiting.lock().failure.is_none() {
+                let leader = self.leader.lock();
+                self.lead(&leader, true, &bound);
+                drop(leader);
+                self.announce();
+                // PREPARE
+            }
+            if must_stop {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until somebody wants a flush, or the interval is over and something is buffered. Returns
+    /// whether it's time to stop.
+    fn sleep(&self) -> bool {
+        let mut state = self.flusher.lock();
+        state.is_asleep = true;
+        let mut interval_is_over = false;
+        while !state.must_stop
+            && !self.is_wanted.load(Ordering::SeqCst)
+            && !(interval_is_over && self.wal.buffered_bytes() > 0)
+        {
+            interval_is_over =
+                self.flusher_wakes.wait_for(&mut state, self.options.flush_interval).timed_out();
+        }
+        state.is_asleep = false;
+        state.must_stop
+    }
+
+    /// Makes [`CommitLog::run_flusher`] return, after a last flush.
+    pub fn stop_flusher(&self) {
+        self.flusher.lock().must_stop = true;
+        self.flusher_wakes.notify_one();
+    }
+}

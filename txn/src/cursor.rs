@@ -1,0 +1,149 @@
+//! A cursor: where a scan is.
+
+use std::ops::Bound;
+
+/// Which way a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Ascending keys.
+    Forward,
+    /// Descending keys.
+    Backward,
+}
+
+/// A range of keys, and how much of it is still to be scanned.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    pub(crate) direction: Direction,
+    pub(crate) lower: Bound<Vec<u8>>,
+    pub(crate) upper: Bound<Vec<u8>>,
+    /// Nothing was delivered yet.
+    pub(crate) fresh: bool,
+    pub(crate) done: bool,
+}
+
+impl Cursor {
+    /// A cursor over a range. A range whose bounds cross is empty.
+    pub fn new(lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>, direction: Direction) -> Self {
+        let done = match (&lower, &upper) {
+            (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
+            (Bound::Included(lower) | Bound::Excluded(lower), Bound::Included(upper) | Bound::Excluded(upper)) => {
+                lower >= upper
+            }
+            _ => false,
+        };
+        Cursor { direction, lower, upper, fresh: true, done }
+    }
+
+    /// A cursor over all keys that begin with `prefix`.
+    pub fn over_prefix(prefix: &[u8]) -> Self {
+        let upper = match successor_of_prefix(prefix) {
+            Some(upper) => Bound::Excluded(upper),
+            None => Bound::Unbounded,
+        };
+        Cursor::new(Bound::Included(prefix.to_vec()), upper, Direction::Forward)
+    }
+
+    /// Whether the whole range was delivered.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Goes on behind `key`: the last one delivered.
+    pub fn move_past(&mut self, key: &[u8]) {
+        self.fresh = false;
+        let bound = match self.direction {
+            Direction::Forward => &mut self.lower,
+            Direction::Backward => &mut self.upper,
+        };
+        match bound {
+            Bound::Excluded(old) => {
+                old.clear();
+                old.extend_from_slice(key);
+            }
+            _ => *bound = Bound::Excluded(key.to_vec()),
+        }
+    }
+
+    /// Goes back to behind `key`, which was delivered some time ago.
+    pub fn go_back_to(&mut self, key: &[u8]) {
+        self.move_past(key);
+        self.done = false;
+    }
+
+    /// Ends the scan here.
+    pub fn finish(&mut self) {
+        self.done = true;
+    }
+
+    /// Goes on in the next leaf: at its fence, or nowhere if there's none.
+    pub(crate) fn move_to_fence(&mut self, fence: Option<&[u8]>) {
+        self.fresh = false;
+        match (fence, self.direction) {
+            (None, _) => self.done = true,
+            (Some(fence), Direction::Forward) => self.lower = Bound::Included(fence.to_vec()),
+            (Some(fence), Direction::Backward) => self.upper = Bound::Excluded(fence.to_vec()),
+        }
+    }
+
+    /// Where a forward scan begins.
+    pub(crate) fn lower(&self) -> Bound<&[u8]> {
+        self.lower.as_ref().map(Vec::as_slice)
+    }
+
+    /// Where a backward scan begins.
+    pub(crate) fn upper(&self) -> Bound<&[u8]> {
+        self.upper.as_ref().map(Vec::as_slice)
+    }
+
+    /// Whether `key` lies above the range.
+    #[inline]
+    pub(crate) fn is_above(&self, key: &[u8]) -> bool {
+        match &self.upper {
+            Bound::Included(upper) => key > upper.as_slice(),
+            Bound::Excluded(upper) => key >= upper.as_slice(),
+            Bound::Unbounded => false,
+        }
+    }
+
+    /// Whether `key` lies below the range.
+    #[inline]
+    pub(crate) fn is_below(&self, key: &[u8]) -> bool {
+        match &self.lower {
+            Bound::Included(lower) => key < lower.as_slice(),
+            Bound::Excluded(lower) => key <= lower.as_slice(),
+            Bound::Unbounded => false,
+        }
+    }
+}
+
+/// The smallest key greater than all that begin with `prefix`; `None` if there's no such key.
+fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut successor = prefix[..=last].to_vec();
+    successor[last] += 1;
+    Some(successor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_before_its_successor() {
+        assert_eq!(successor_of_prefix(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(successor_of_prefix(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(successor_of_prefix(b"\xff"), None);
+        assert_eq!(successor_of_prefix(b""), None);
+    }
+
+    #[test]
+    fn crossed_bounds_are_an_empty_range() {
+        let cursor = |lower, upper| Cursor::new(lower, upper, Direction::Forward).is_done();
+        let (a, b) = (b"a".to_vec(), b"b".to_vec());
+        assert!(cursor(Bound::Included(b.clone()), Bound::Included(a.clone())));
+        assert!(cursor(Bound::Included(a.clone()), Bound::Excluded(a.clone())));
+        assert!(!cursor(Bound::Included(a.clone()), Bound::Included(a.clone())));
+        assert!(!cursor(Bound::Excluded(a), Bound::Included(b)));
+    }
+}

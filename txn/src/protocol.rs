@@ -1,0 +1,162 @@
+//! What every concurrency-control mode offers: the seam between the engine and the protocols.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use synod_storage::{Table, Timestamp};
+
+use crate::{Cursor, Durability, Result};
+
+/// How far transactions are kept apart (Adya, "Weak Consistency", MIT 1999; Berenson et al., "A Critique of
+/// ANSI SQL Isolation Levels", SIGMOD 1995). Ordered from weakest to strongest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// Reads may return what others have written and not committed. Writes are still atomic and exclusive.
+    ReadUncommitted,
+    /// Reads return committed values only; reading twice may give two answers.
+    ReadCommitted,
+    /// What was read stays as it was; ranges may gain keys (phantoms).
+    RepeatableRead,
+    /// As if the transactions had run one after the other, in an order that respects real time.
+    #[default]
+    Serializable,
+}
+
+impl Isolation {
+    /// All levels, weakest first.
+    pub const ALL: [Isolation; 4] =
+        [Self::ReadUncommitted, Self::ReadCommitted, Self::RepeatableRead, Self::Serializable];
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Isolation::ReadUncommitted => "read-uncommitted",
+            Isolation::ReadCommitted => "read-committed",
+            Isolation::RepeatableRead => "repeatable-read",
+            Isolation::Serializable => "serializable",
+        })
+    }
+}
+
+impl FromStr for Isolation {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Isolation::ALL.into_iter().find(|level| level.to_string() == text).ok_or_else(|| {
+            format!(
+                "unknown isolation level \"{text}\": use read-uncommitted, read-committed, repeatable-read or serializable"
+            )
+        })
+    }
+}
+
+/// What a transaction is begun with.
+#[derive(Clone, Copy, Debug)]
+pub struct BeginOptions {
+    /// The isolation level.
+    pub isolation: Isolation,
+    /// How long a lock is waited for.
+    pub lock_timeout: Duration,
+    /// The age of the first attempt, for a retry: the older of two transactions wins where the policy
+    /// goes by age. `None` for a first attempt.
+    pub age: Option<u64>,
+}
+
+/// What a read is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// To know the value.
+    Read,
+    /// To change the value afterwards.
+    Update,
+    /// To overwrite or delete it, whatever it is.
+    Write,
+}
+
+/// What a write expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Anything,
+    /// No value under this key; otherwise [`Error::KeyExists`](crate::Error::KeyExists).
+    Absent,
+}
+
+/// A point in a transaction that it can be rolled back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Savepoint {
+    pub(crate) transaction: u64,
+    pub(crate) serial: u64,
+}
+
+/// A commit that is in order and visible, and perhaps not yet durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitReceipt {
+    /// The commit timestamp. For a transaction that wrote nothing: the newest one it has read.
+    pub timestamp: Timestamp,
+    /// Whether the transaction wrote anything.
+    pub wrote: bool,
+}
+
+/// Receives the key and value of each record of a scan.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) + 'a;
+
+/// A concurrency-control protocol over a store.
+///
+/// **Invariant** Whatever the mode, at [`Isolation::Serializable`] the committed transactions are strictly
+/// serializable: equivalent to running one at a time, in an order in which a transaction that begins after
+/// another's commit returned comes after it.
+pub trait Protocol: Send + Sync {
+    /// The mode's name, as users write it.
+    fn name(&self) -> &'static str;
+
+    /// Begins a transaction. An isolation level that the mode lacks is an error, never another level.
+    fn begin(self: Arc<Self>, options: BeginOptions) -> Result<Box<dyn ActiveTransaction>>;
+}
+
+/// A running transaction. After an abort every operation returns that same abort. Dropping it aborts it.
+pub trait ActiveTransaction: Send {
+    /// Reads one key; `visit` sees the value in place, or `None`, exactly once if this returns `Ok`.
+    fn read(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        intent: Intent,
+        visit: &mut dyn FnMut(Option<&[u8]>),
+    ) -> Result<()>;
+
+    /// Writes a value, or deletes with `None`. Returns whether there was a value before.
+    fn write(&mut self, table: &Arc<Table>, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool>;
+
+    /// Delivers the next few records of a range, moves the cursor behind them, and marks it as done at the
+    /// range's end. May deliver none before the end.
+    fn scan(&mut self, table: &Arc<Table>, cursor: &mut Cursor, intent: Intent, visit: &mut Visit<'_>)
+    -> Result<()>;
+
+    /// A number that changes whenever the transaction writes or rolls back.
+    fn write_count(&self) -> u64;
+
+    /// Marks the present state of the transaction's writes.
+    fn savepoint(&mut self) -> Savepoint;
+
+    /// Undoes all writes since the savepoint, which stays valid; later ones don't. Locks are kept.
+    fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()>;
+
+    /// Commits: when this returns, the effects are visible, and ordered in the log unless the level is
+    /// [`Durability::None`]. Durability is waited for separately.
+    fn commit(self: Box<Self>, durability: Durability) -> Result<CommitReceipt>;
+
+    /// Undoes everything.
+    fn abort(self: Box<Self>);
+
+    /// The age to pass to the next attempt's [`BeginOptions`].
+    fn age(&self) -> u64;
+
+    /// Why the engine has aborted this transaction, if it has.
+    fn abort_reason(&self) -> Option<&crate::Abort>;
+}

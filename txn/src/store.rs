@@ -1,0 +1,278 @@
+//! The store: what all protocols share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_epoch::Guard;
+use synod_storage::wal::FrameBuilder;
+use synod_storage::{Catalog, Record, Table, TableId, Timestamp, Version, VersionState};
+
+use crate::clock::Clock;
+use crate::commit_log::CommitLog;
+use crate::cursor::{Cursor, Direction};
+use crate::garbage::Garbage;
+use crate::registry::Registry;
+use crate::snapshot::Snapshots;
+use crate::visibility::visible_at;
+use crate::{Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit};
+
+/// What a store is made with.
+pub struct StoreOptions {
+    /// The tables, as recovered.
+    pub catalog: Catalog,
+    /// The newest recovered commit.
+    pub recovered: Timestamp,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// How long replaced versions stay readable for [`Snapshot::at`].
+    pub retention: Duration,
+    /// The log; `None` keeps everything in memory only.
+    pub log: Option<CommitLog>,
+}
+
+/// Tables, time, snapshots, garbage and the log: one store under whichever protocol.
+pub struct Store {
+    catalog: Catalog,
+    oracle: Oracle,
+    registry: Registry,
+    snapshots: Snapshots,
+    garbage: Garbage,
+    log: Option<CommitLog>,
+}
+
+impl Store {
+    /// Puts a store together.
+    pub fn new(options: StoreOptions) -> Self {
+        Store {
+            catalog: options.catalog,
+            oracle: Oracle::new(options.clock, options.recovered),
+            registry: Registry::new(),
+            snapshots: Snapshots::new(options.retention),
+            garbage: Garbage::new(),
+            log: options.log,
+        }
+    }
+
+    /// The tables.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The source of timestamps.
+    pub fn oracle(&self) -> &Oracle {
+        &self.oracle
+    }
+
+    /// The running transactions.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The log, unless the store lives in memory only.
+    pub fn log(&self) -> Option<&CommitLog> {
+        self.log.as_ref()
+    }
+
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    pub(crate) fn garbage(&self) -> &Garbage {
+        &self.garbage
+    }
+
+    /// What transactions have done so far.
+    pub fn counts(&self) -> TransactionCounts {
+        TransactionCounts::collect(&self.registry)
+    }
+
+    /// How many snapshots are open, and the timestamp of the oldest.
+    pub fn open_snapshots(&self) -> (usize, Option<Timestamp>) {
+        self.snapshots.census()
+    }
+
+    /// How many records wait for their garbage to be removed.
+    pub fn garbage_records(&self) -> usize {
+        self.garbage.len()
+    }
+
+    /// The timestamp up to which every commit is visible and has been appended to the log.
+    pub fn commit_bound(&self) -> Timestamp {
+        self.registry.commit_bound(self.oracle.last())
+    }
+
+    /// Orders one commit: takes its timestamp, appends its frame to the log, and lets `install` stamp its
+    /// versions. Nobody sees a part of it. Cost: one shared compare-and-swap, and the append.
+    ///
+    /// # Errors
+    /// If the log has failed; then nothing is installed.
+    pub(crate) fn commit(
+        &self,
+        slot: u16,
+        frame: Option<&mut FrameBuilder>,
+        install: impl FnOnce(Timestamp),
+    ) -> Result<Timestamp> {
+        let announced = self.registry.slot(slot);
+        announced.announce_commit();
+        let timestamp = self.oracle.next();
+        announced.publish_commit(timestamp);
+        let appended = match (&self.log, frame) {
+            (Some(log), Some(frame)) => {
+                log.append(slot, timestamp, frame.finish(timestamp))
+            }
+            _ => Ok(()),
+        };
+        if appended.is_ok() {
+            install(timestamp);
+        }
+        announced.finish_commit();
+        appended.map(|()| timestamp).map_err(Error::from)
+    }
+
+    /// Orders a change to the catalog among the commits, and appends it to the log. The caller makes sure
+    /// that there's one at a time.
+    pub fn change_catalog(&self, frame: &mut FrameBuilder) -> Result<Timestamp> {
+        let slot = self.registry.claim(self.oracle.last().0)?;
+        let timestamp = self.commit(slot, Some(frame), |_| ());
+        self.registry.release(slot);
+        timestamp
+    }
+
+    /// Waits until the commit at `timestamp`, and all before it, are as durable as `level` promises.
+    pub fn wait_durable(&self, timestamp: Timestamp, level: Durability) -> Result<()> {
+        match &self.log {
+            Some(log) if level.waits() => Ok(log.wait(timestamp, level, || self.commit_bound())?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps the log's buffers bounded: after a commit, with no locks held. May write to the file.
+    #[inline]
+    pub(crate) fn relieve_log(&self) {
+        if let Some(log) = &self.log {
+            log.relieve(|| self.commit_bound());
+        }
+    }
+
+    /// Takes care of the version that a commit at `timestamp` has just replaced with `version`: cuts it
+    /// off if nobody can see it any more, else queues the record. The caller still has the right to
+    /// write the record.
+    pub(crate) fn discard_replaced(
+        &self,
+        slot: u16,
+        (table, record, version): (TableId, Record<'_>, Version<'_>),
+        timestamp: Timestamp,
+        watermark: Timestamp,
+        guard: &Guard,
+    ) {
+        let is_tombstone = version.value().is_none();
+        if watermark >= timestamp && !is_tombstone {
+            // SAFETY: readers at or above the watermark see `version` or a later one.
+            unsafe { version.cut(guard) };
+        } else if is_tombstone || version.next().is_some() {
+            self.garbage.push(slot, timestamp, table, record);
+        }
+    }
+
+    /// The watermark for a commit to work with.
+    #[inline]
+    pub(crate) fn watermark_for_commit(&self) -> Timestamp {
+        self.snapshots.watermark_for_commit(&self.oracle)
+    }
+
+    /// Does a committer's share of garbage collection: a few queued records.
+    #[inline]
+    pub(crate) fn help_collect(&self, slot: u16, budget: usize, guard: &Guard) {
+        if self.garbage.has_entries(slot) {
+            let watermark = self.watermark_for_commit();
+            self.garbage.collect(slot, budget, watermark, &self.catalog, guard);
+        }
+    }
+
+    /// Moves the watermark and works through the garbage queues once. Returns how many records it
+    /// looked at.
+    pub fn sweep(&self) -> usize {
+        let watermark = self.snapshots.advance(&self.oracle);
+        let worked = self.garbage.sweep(watermark, &self.catalog);
+        // Hands this thread's retired memory on, so that it doesn't wait for more to come.
+        crossbeam_epoch::pin().flush();
+        worked
+    }
+
+    /// Reads one key at a snapshot; returns the commit timestamp of what it saw. Never blocks but for a commit in its last instructions.
+    pub fn read_at(
+        &self,
+        snapshot: &Snapshot,
+        table: &Table,
+        key: &[u8],
+        visit: &mut dyn FnMut(Option<&[u8]>),
+    ) -> Result<Timestamp> {
+        synod_storage::check_key(key)?;
+        let guard = crossbeam_epoch::pin();
+        let version = (table.index().get(key, &guard))
+            .and_then(|record| visible_at(record, snapshot.timestamp(), &self.registry));
+        visit(version.and_then(Version::value));
+        Ok(version.map_or(Timestamp::MIN, commit_timestamp))
+    }
+
+    /// Delivers the next records of a range at a snapshot, one leaf of the index at a time. Returns the
+    /// newest commit timestamp among them.
+    pub fn scan_at(
+        &self,
+        snapshot: &Snapshot,
+        table: &Table,
+        cursor: &mut Cursor,
+        visit: &mut Visit<'_>,
+    ) -> Timestamp {
+        let guard = crossbeam_epoch::pin();
+        let mut newest = Timestamp::MIN;
+        let mut deliver = |record: Record<'_>| {
+            if let Some(version) = visible_at(record, snapshot.timestamp(), &self.registry)
+                && let Some(value) = version.value()
+            {
+                newest = newest.max(commit_timestamp(version));
+                visit(record.key(), value);
+            }
+        };
+        let mut batch = synod_storage::index::Batch::new();
+        match cursor.direction {
+            Direction::Forward => {
+                table.index().leaf_from(cursor.lower(), &mut batch, &guard);
+                for &record in batch.records() {
+                    if cursor.is_above(record.key()) {
+                        cursor.done = true;
+                        break;
+                    }
+                    deliver(record);
+                }
+                cursor.move_to_fence(batch.fence());
+            }
+            Direction::Backward => {
+                table.index().leaf_to(cursor.upper(), &mut batch, &guard);
+                for &record in batch.records().iter().rev() {
+                    if cursor.is_below(record.key()) {
+                        cursor.done = true;
+                        break;
+                    }
+                    deliver(record);
+                }
+                cursor.move_to_fence(batch.fence());
+            }
+        }
+        newest
+    }
+}
+
+fn commit_timestamp(version: Version<'_>) -> Timestamp {
+    match version.state() {
+        VersionState::Committed(timestamp) => timestamp,
+        // Only committed versions are visible at a snapshot.
+        VersionState::Pending { .. } => Timestamp::MIN,
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("oracle", &self.oracle).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Committing: timestamp, log, stamps, and only then the locks.
+
+use crossbeam_epoch::{Guard, pin};
+use synod_storage::{Timestamp, Version};
+
+use super::transaction::{Transaction, Write};
+use crate::protocol::CommitReceipt;
+use crate::{Durability, Error, Result};
+
+/// How many queued records with garbage a committer looks at for each record that it wrote.
+const COLLECTED_PER_WRITE: usize = 2;
+
+impl Transaction {
+    pub(super) fn commit_writes(mut self: Box<Self>, durability: Durability) -> Result<CommitReceipt> {
+        if self.buffers.writes.is_empty() {
+            self.release_locks();
+            self.registered().counts.commit();
+            self.finish();
+            return Ok(CommitReceipt { timestamp: self.newest_read, wrote: false });
+        }
+        if let Some(dropped) = self.buffers.tables.iter().find(|table| table.is_dropped()) {
+            return Err(Error::TableDropped { table: dropped.name().to_owned() });
+        }
+        let is_logged = self.store().log().is_some() && durability != Durability::None;
+        if is_logged {
+            self.encode()?;
+        }
+        let guard = pin();
+        let timestamp = self.install(is_logged, &guard)?;
+        self.discard_replaced(timestamp, &guard);
+        let budget = self.buffers.writes.len() * COLLECTED_PER_WRITE;
+        self.buffers.writes.clear();
+        self.release_locks();
+        self.registered().counts.commit();
+        self.store().help_collect(self.slot, budget, &guard);
+        drop(guard);
+        self.store().relieve_log();
+        self.finish();
+        Ok(CommitReceipt { timestamp, wrote: true })
+    }
+
+    /// Encodes the surviving writes as a log frame.
+    fn encode(&mut self) -> Result<()> {
+        self.buffers.frame.begin();
+        for write in &self.buffers.writes {
+            let Some(version) = newest(write) else { continue };
+            // SAFETY: the record is locked by this transaction.
+            let key = unsafe { write.record.get() }.key();
+            match version.value() {
+                Some(value) => self.buffers.frame.put(write.table, key, value)?,
+                None => self.buffers.frame.delete(write.table, key)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The commit itself. If the log refuses it, nothing has happened.
+    fn install(&mut self, is_logged: bool, guard: &Guard) -> Result<Timestamp> {
+        let writes = &self.buffers.writes;
+        let frame = is_logged.then_some(&mut self.buffers.frame);
+        self.protocol.store.commit(self.slot, frame, |timestamp| {
+            for write in writes {
+                match newest(write) {
+                    Some(version) => version.commit(timestamp),
+                    // SAFETY: a later write of this transaction has unlinked it, and no savepoint is
+                    // left that could bring it back.
+                    None => unsafe { write.version.get().retire(guard) },
+                }
+            }
+        })
+    }
+
+    /// Sees to the versions that this commit has replaced.
+    fn discard_replaced(&self, timestamp: Timestamp, guard: &Guard) {
+        let store = self.store();
+        let watermark = store.watermark_for_commit();
+        for write in &self.buffers.writes {
+            if let Some(version) = newest(write) {
+                // SAFETY: the record is locked by this transaction.
+                let record = unsafe { write.record.get() };
+                let replacement = (write.table, record, version);
+                store.discard_replaced(self.slot, replacement, timestamp, watermark, guard);
+            }
+        }
+    }
+}
+
+/// The write's version, unless this transaction has replaced it itself.
+fn newest(write: &Write) -> Option<Version<'static>> {
+    // SAFETY: the record is locked by its writer, and the pending version is the writer's own. The caller
+    // doesn't keep the version longer than the lock.
+    unsafe {
+        let version = write.version.get();
+        (write.record.get().head() == Some(version)).then_some(version)
+    }
+}

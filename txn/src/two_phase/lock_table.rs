@@ -1,0 +1,320 @@
+//! The lock table: the way to a lock when the control word isn't enough.
+//!
+//! Queues live in shards, each under a mutex, by the record's address. A record's word changes from and to
+//! the inflated state only under its shard's mutex. Order of locking: an index leaf's latch (an inserter
+//! looks at its successor under it), a shard, the wait-for graph or a sleeper's bed.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::time::{Duration, Instant};
+
+use crossbeam_epoch::Guard;
+use crossbeam_utils::CachePadded;
+use synod_storage::sync::{Mutex, Ordering};
+use synod_storage::{Record, RecordPtr, Table};
+
+use super::policy::DeadlockPolicy;
+use super::queue::{Decision, Queue};
+use super::waits::{Outcome, Place, Waits};
+use super::word::{Modes, Word};
+use crate::registry::Registry;
+use crate::{Abort, DeadlockMember};
+
+const SHARDS: usize = 64;
+
+type Shard = HashMap<RecordPtr, Queue>;
+
+/// All contended locks.
+#[derive(Debug)]
+pub(crate) struct LockTable {
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    waits: Waits,
+    policy: DeadlockPolicy,
+}
+
+/// Who asks for a lock, and how patient it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Requester<'a> {
+    pub(crate) slot: u16,
+    pub(crate) registry: &'a Registry,
+    pub(crate) timeout: Duration,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// The record has left the index; nothing is held on it.
+    Dead,
+    /// The lock is held (or, for an insertion, the gap was free a moment ago).
+    Granted {
+        /// Whether this is the first lock that the transaction holds on the record.
+        is_first: bool,
+        /// Whether it had to be waited for.
+        has_waited: bool,
+    },
+}
+
+/// What the first part of a request, under the shard's mutex, came to.
+enum Step {
+    Done(Acquired),
+    Wait { is_first: bool },
+}
+
+impl LockTable {
+    pub(crate) fn new(policy: DeadlockPolicy) -> Self {
+        LockTable {
+            shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
+            waits: Waits::new(),
+            policy,
+        }
+    }
+
+    fn shard(&self, record: RecordPtr) -> &Mutex<Shard> {
+        // Records are at least 16 bytes apart; the multiplication spreads the rest (Fibonacci hashing).
+        let hash = (record.address() as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &self.shards[(hash >> 58) as usize % SHARDS]
+    }
+
+    /// Asks for `modes` and waits as long as it takes. While waiting, the caller's pin is given up; its
+    /// record stays alive because its word isn't free.
+    pub(crate) fn acquire(
+        &self,
+        requester: Requester<'_>,
+        table: &Table,
+        record: RecordPtr,
+        modes: Modes,
+        guard: &mut Guard,
+    ) -> Result<Acquired, Abort> {
+        match self.request(requester, table, record, modes)? {
+            Step::Done(acquired) => Ok(acquired),
+            Step::Wait { is_first } => {
+                requester.registry.slot(requester.slot).counts.lock_wait();
+                let deadline = Instant::now() + requester.timeout;
+                let outcome = guard.repin_after(|| self.waits.sleep(requester.slot, deadline));
+                let abort = match outcome {
+                    Outcome::Granted => {
+                        return Ok(granted(is_first, modes, true));
+                    }
+                    Outcome::Aborted(abort) => abort,
+                    Outcome::TimedOut => self.timeout(requester, table, record),
+                };
+                self.withdraw(requester.slot, record, is_first);
+                Err(abort)
+            }
+        }
+    }
+
+    /// Grants or queues a request.
+    fn request(
+        &self,
+        requester: Requester<'_>,
+        table: &Table,
+        record: RecordPtr,
+        modes: Modes,
+    ) -> Result<Step, Abort> {
+        let slot = requester.slot;
+        let mut shard = self.shard(record).lock();
+        // SAFETY: the caller is pinned, and no longer than this call.
+        let word = unsafe { record.get() }.word();
+        let queue = loop {
+            // Acquire: pairs with the release of whoever unlocked, so that its writes are seen.
+            let current = Word(word.load(Ordering::Acquire));
+            if current.is_dead() {
+                return Ok(Step::Done(Acquired::Dead));
+            }
+            if current.is_inflated() {
+                break shard.get_mut(&record).expect("an inflated record has a queue");
+            }
+            let in_word = current.grant(slot, modes);
+            let next = in_word.unwrap_or(Word::INFLATED);
+            if word.compare_exchange(current.0, next.0, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+                continue;
+            }
+            if in_word.is_some() {
+                let is_first = current.modes_of(slot).is_empty();
+                return Ok(Step::Done(granted(is_first, modes, false)));
+            }
+            break shard.entry(record).or_insert_with(|| Queue::from_word(current));
+        };
+        let is_first = queue.modes_of(slot).is_empty();
+        let decision = queue.request(slot, modes);
+        if decision == Decision::Queued {
+            self.waits.lie_down(slot, place(table, record));
+        }
+        let verdict = self.enforce(requester, queue, decision);
+        if decision == Decision::Granted {
+            self.settle(record, shard);
+            return Ok(Step::Done(granted(is_first, modes, false)));
+        }
+        match verdict {
+            None => Ok(Step::Wait { is_first }),
+            Some(abort) => {
+                queue.cancel(slot);
+                self.waits.get_up(slot);
+                self.serve(queue);
+                self.settle(record, shard);
+                Err(self.describe(abort, table, record))
+            }
+        }
+    }
+
+    /// Applies the deadlock policy after a change to a queue. Returns the requester's own abort, if it is
+    /// the one to go.
+    fn enforce(&self, requester: Requester<'_>, queue: &Queue, decision: Decision) -> Option<Abort> {
+        self.waits.update_edges(queue);
+        let Requester { slot, registry, .. } = requester;
+        match self.policy {
+            DeadlockPolicy::Detect => {
+                (decision == Decision::Queued).then(|| self.break_cycles(slot, registry)).flatten()
+            }
+            DeadlockPolicy::NoWait => {
+                let holder = *queue.blockers(slot).first()?;
+                Some(lock_busy(registry.slot(holder).id()))
+            }
+            DeadlockPolicy::WaitDie => {
+                let mut own = None;
+                for waiter in queue.waiting() {
+                    let age = registry.slot(waiter).seniority();
+                    let is_older = |blocker: &u16| registry.slot(*blocker).seniority() < age;
+                    let Some(older) = queue.blockers(waiter).into_iter().find(is_older) else { continue };
+                    let abort = died(registry.slot(older).id());
+                    if waiter == slot { own = Some(abort) } else { self.waits.abort(waiter, abort) }
+                }
+                own
+            }
+            DeadlockPolicy::WoundWait => {
+                for waiter in queue.waiting() {
+                    let (age, id) = registry.slot(waiter).seniority();
+                    for blocker in queue.blockers(waiter) {
+                        let victim = registry.slot(blocker);
+                        if victim.seniority() > (age, id) {
+                            victim.wound(id);
+                            self.waits.abort(blocker, Abort::Wounded { by: id });
+                        }
+                    }
+                }
+                // The mark is made before the sleeper is woken, and looked at after lying down: one of
+                // the two meets the other.
+                let by = registry.slot(slot).wounded_by();
+                by.filter(|_| decision == Decision::Queued).map(|by| Abort::Wounded { by })
+            }
+        }
+    }
+
+    /// Ends every cycle through `slot` by aborting its youngest member.
+    fn break_cycles(&self, slot: u16, registry: &Registry) -> Option<Abort> {
+        while let Some(mut cycle) = self.waits.find_cycle(slot) {
+            let youngest = (0..cycle.len()).max_by_key(|&member| registry.slot(cycle[member].0).seniority());
+            cycle.rotate_left(youngest.unwrap_or(0));
+            let victim = cycle[0].0;
+            let member = |(slot, place): (u16, Place)| DeadlockMember {
+                transaction: registry.slot(slot).id(),
+                table: place.table,
+                key: place.key,
+            };
+            let abort = Abort::Deadlock { cycle: cycle.into_iter().map(member).collect() };
+            if victim == slot {
+                return Some(abort);
+            }
+            self.waits.abort(victim, abort);
+        }
+        None
+    }
+
+    /// Fills in where the requester was refused.
+    fn describe(&self, abort: Abort, table: &Table, record: RecordPtr) -> Abort {
+        let Place { table, key } = place(table, record);
+        match abort {
+            Abort::Died { holder, .. } => Abort::Died { holder, table, key },
+            Abort::LockBusy { holder, .. } => Abort::LockBusy { holder, table, key },
+            other => other,
+        }
+    }
+
+    fn timeout(&self, requester: Requester<'_>, table: &Table, record: RecordPtr) -> Abort {
+        let Place { table, key } = place(table, record);
+        Abort::LockTimeout { waited: requester.timeout, table, key }
+    }
+
+    /// Takes back a request whose wait has ended without a grant.
+    fn withdraw(&self, slot: u16, record: RecordPtr, is_first: bool) {
+        let mut shard = self.shard(record).lock();
+        self.waits.get_up(slot);
+        if let Some(queue) = shard.get_mut(&record) {
+            queue.cancel(slot);
+            if is_first {
+                // The lock may have been granted after the wait had ended.
+                queue.release(slot);
+            }
+            self.serve(queue);
+            self.settle(record, shard);
+        }
+    }
+
+    /// Releases all that `slot` holds on a record whose word was found inflated. Returns false if it no
+    /// longer is: then the word itself is to be changed.
+    pub(crate) fn release(&self, slot: u16, record: RecordPtr) -> bool {
+        let mut shard = self.shard(record).lock();
+        let Some(queue) = shard.get_mut(&record) else { return false };
+        queue.release(slot);
+        self.serve(queue);
+        self.settle(record, shard);
+        true
+    }
+
+    /// Wakes all who can be served now, and brings the edges of the others up to date.
+    fn serve(&self, queue: &mut Queue) {
+        for slot in queue.promote() {
+            self.waits.grant(slot);
+        }
+        self.waits.update_edges(queue);
+    }
+
+    /// Moves the lock back into the control word, if nobody waits and it fits.
+    fn settle(&self, record: RecordPtr, mut shard: impl std::ops::DerefMut<Target = Shard>) {
+        let Entry::Occupied(entry) = shard.entry(record) else { return };
+        if let Some(word) = entry.get().to_word() {
+            entry.remove();
+            // SAFETY: until this store the word isn't free, so the record is alive.
+            // Release: pairs with the acquire of the next one to lock the record.
+            unsafe { record.get() }.word().store(word.0, Ordering::Release);
+        }
+    }
+
+    /// What `slot` holds on the record.
+    pub(crate) fn modes_of(&self, slot: u16, record: RecordPtr) -> Modes {
+        self.shard(record).lock().get(&record).map_or(Modes::default(), |queue| queue.modes_of(slot))
+    }
+
+    /// Whether somebody other than `slot` holds the gap in front of an inflated record.
+    /// `None` if its lock isn't in the table any more.
+    pub(crate) fn gap_is_held_against(&self, slot: u16, record: RecordPtr) -> Option<bool> {
+        self.shard(record).lock().get(&record).map(|queue| queue.gap_is_held_against(slot))
+    }
+
+    /// Makes a record that nobody else can see yet start inflated, with `modes` held by `slot`.
+    pub(crate) fn install(&self, slot: u16, record: Record<'_>, modes: Modes) {
+        let mut shard = self.shard(record.ptr()).lock();
+        record.word().store(Word::INFLATED.0, Ordering::Release);
+        shard.insert(record.ptr(), Queue::held_by(slot, modes));
+    }
+}
+
+/// A request for an insertion ends without a lock.
+fn granted(is_first: bool, modes: Modes, has_waited: bool) -> Acquired {
+    Acquired::Granted { is_first: is_first && modes != Modes::INSERT, has_waited }
+}
+
+fn place(table: &Table, record: RecordPtr) -> Place {
+    // SAFETY: the caller of `acquire` is pinned, or its request keeps the record's word from being free.
+    let key = (!table.is_end(record)).then(|| unsafe { record.get() }.key().to_vec());
+    Place { table: table.name().to_owned(), key }
+}
+
+fn lock_busy(holder: crate::TransactionId) -> Abort {
+    Abort::LockBusy { holder, table: String::new(), key: None }
+}
+
+fn died(holder: crate::TransactionId) -> Abort {
+    Abort::Died { holder, table: String::new(), key: None }
+}

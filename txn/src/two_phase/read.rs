@@ -1,0 +1,157 @@
+//! Reading one key.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crossbeam_epoch::{Guard, pin};
+use synod_storage::index::Batch;
+use synod_storage::sync::{Ordering, spin};
+use synod_storage::{Record, RecordPtr, Table, Version, VersionState};
+
+use super::transaction::Transaction;
+use super::word::{Modes, Word};
+use crate::Result;
+use crate::protocol::{Intent, Isolation};
+use crate::visibility::latest_committed;
+
+impl Transaction {
+    pub(super) fn read_key(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        intent: Intent,
+        visit: &mut dyn FnMut(Option<&[u8]>),
+    ) -> Result<()> {
+        let mut guard = pin();
+        for round in 0.. {
+            let Some(record) = table.index().get(key, &guard).map(Record::ptr) else {
+                if self.isolation < Isolation::Serializable || self.lock_gap_of(table, key, &mut guard)? {
+                    visit(None);
+                    return Ok(());
+                }
+                continue;
+            };
+            if self.lock_to_read(table, record, intent, Modes::default(), &mut guard)? {
+                visit(self.value_of(record, &guard));
+                return Ok(());
+            }
+            // The record is about to leave the index.
+            spin(round);
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// Takes what the isolation level asks for to read a record: false if the record has left the index.
+    #[inline]
+    pub(super) fn lock_to_read(
+        &mut self,
+        table: &Table,
+        record: RecordPtr,
+        intent: Intent,
+        gap: Modes,
+        guard: &mut Guard,
+    ) -> Result<bool> {
+        let modes = match intent {
+            Intent::Update => Modes::UPDATE,
+            Intent::Write => Modes::EXCLUSIVE,
+            Intent::Read if self.isolation >= Isolation::RepeatableRead => Modes::SHARED,
+            Intent::Read if self.isolation == Isolation::ReadCommitted => {
+                return self.wait_for_writer(table, record, guard);
+            }
+            Intent::Read => return Ok(true),
+        };
+        self.lock(table, record, modes.with(gap), guard)
+    }
+
+    /// Read committed: waits while somebody else is writing the record, and keeps no lock.
+    fn wait_for_writer(&mut self, table: &Table, record: RecordPtr, guard: &mut Guard) -> Result<bool> {
+        // SAFETY: the caller is pinned and found the record in the index.
+        let word = Word(unsafe { record.get() }.word().load(Ordering::Acquire));
+        if word.is_dead() {
+            return Ok(false);
+        }
+        if !word.may_be_written_by_other(self.slot) {
+            return Ok(true);
+        }
+        let held = self.buffers.locks.len();
+        if !self.lock(table, record, Modes::SHARED, guard)? {
+            return Ok(false);
+        }
+        if self.buffers.locks.len() > held {
+            // Nothing was held before: back to that. The guard, pinned anew while the lock was held, keeps
+            // the record readable.
+            self.buffers.locks.pop();
+            self.release(record);
+        }
+        Ok(true)
+    }
+
+    /// The value that this transaction sees in a record that it has locked as its level asks.
+    #[inline]
+    pub(super) fn value_of<'g>(&mut self, record: RecordPtr, _guard: &'g Guard) -> Option<&'g [u8]> {
+        // SAFETY: the record is locked, or was found under this guard.
+        let record: Record<'g> = unsafe { record.get() };
+        let version = match record.head() {
+            Some(head) if self.sees_head(head) => head,
+            _ => latest_committed(record)?,
+        };
+        if let VersionState::Committed(timestamp) = version.state() {
+            self.newest_read = self.newest_read.max(timestamp);
+        }
+        version.value()
+    }
+
+    #[inline]
+    fn sees_head(&self, head: Version<'_>) -> bool {
+        match head.state() {
+            VersionState::Committed(_) => true,
+            VersionState::Pending { slot, .. } => {
+                slot == self.slot || self.isolation == Isolation::ReadUncommitted
+            }
+        }
+    }
+
+    /// Serializable: locks the gap in which `key` would be; false if the key has appeared meanwhile.
+    pub(super) fn lock_gap_of(&mut self, table: &Arc<Table>, key: &[u8], guard: &mut Guard) -> Result<bool> {
+        self.lock_gap_from(table, Bound::Included(key), guard)?;
+        Ok(table.index().get(key, guard).is_none())
+    }
+
+    /// Locks the gap in front of the first record at or behind `bound`.
+    pub(super) fn lock_gap_from(
+        &mut self,
+        table: &Arc<Table>,
+        bound: Bound<&[u8]>,
+        guard: &mut Guard,
+    ) -> Result<()> {
+        'again: loop {
+            let mut witnesses = Vec::new();
+            let successor = {
+                let mut fence: Option<Vec<u8>> = None;
+                loop {
+                    let start = fence.as_deref().map_or(bound, Bound::Included);
+                    let mut batch = Batch::new();
+                    table.index().leaf_from(start, &mut batch, guard);
+                    witnesses.push(batch.witness());
+                    let mut living = batch.records().iter().filter(|record| !is_dead(**record));
+                    match (living.next(), batch.fence()) {
+                        (Some(record), _) => break record.ptr(),
+                        (None, Some(next)) => fence = Some(next.to_vec()),
+                        (None, None) => break table.end(),
+                    }
+                }
+            };
+            if !self.lock(table, successor, Modes::GAP, guard)? {
+                continue 'again;
+            }
+            // The lock first, this look afterwards: an inserter that missed the lock has changed the leaf.
+            if witnesses.iter().all(|witness| table.index().is_current(witness)) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+pub(super) fn is_dead(record: Record<'_>) -> bool {
+    Word(record.word().load(Ordering::Acquire)).is_dead()
+}
