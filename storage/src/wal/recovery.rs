@@ -76,8 +76,9 @@ pub(super) fn recover(place: &Place, replay: &mut Replay<'_>) -> Result<(Option<
         recoverer.replay_sealed(segment, successor.header.previous_end)?;
     }
     let offset = recoverer.replay_last(&last)?;
+    place.device.sync_directory(&place.directory)?;
     recoverer.progress.finish(&recoverer.found);
-    let open = OpenSegment { number: last.header.number, size: last.file.size()?, file: last.file, offset };
+    let open = OpenSegment { number: last.header.number, file: last.file, offset };
     Ok((Some(open), recoverer.found))
 }
 
@@ -173,9 +174,11 @@ impl<'c, 'r> Recoverer<'c, 'r> {
             tracing::warn!(path = %path.display(), offset, bytes, "cutting a torn tail off the log");
             self.found.cut = Some(Cut { path, offset, bytes });
         }
+        // A mark in this segment proves that its header is durable. Without one not even that is certain,
+        // nor that its name is.
         let is_in_segment = self.durable.segment == at.segment;
-        let durable = if is_in_segment { self.durable.offset } else { HEADER_BYTES };
-        tail::settle(&*segment.file, &segment.path, durable..offset, found)?;
+        let durable = if is_in_segment { self.durable.offset } else { 0 };
+        tail::settle(&*segment.file, &segment.path, durable..offset)?;
         Ok(offset)
     }
 

@@ -147,10 +147,10 @@ mod tests {
         let block = header.encode();
         file.write_at(0, &block).unwrap();
         assert_eq!(SegmentHeader::read(&*file, home).unwrap(), Some(header));
-        for offset in 0..block.len() {
-            file.write_at(offset as u64, &[block[offset] ^ 0x10]).unwrap();
+        for (offset, byte) in (0..).zip(block) {
+            file.write_at(offset, &[byte ^ 0x10]).unwrap();
             assert_eq!(SegmentHeader::read(&*file, home).unwrap(), None, "offset {offset}");
-            file.write_at(offset as u64, &[block[offset]]).unwrap();
+            file.write_at(offset, &[byte]).unwrap();
         }
     }
 }

@@ -91,16 +91,14 @@ fn find_mark_beyond(chunk: &[u8], start: Position, at: Position) -> Option<Posit
     })
 }
 
-/// Makes certain that the replayed bytes in `range` are durable, and that nothing behind them comes
-/// back.
+/// Makes certain that the bytes in `range` of the last segment are durable, and that nothing behind
+/// them comes back.
 ///
 /// What was read may have been in the page cache only, and if the process before this one died of a
 /// failed sync, it counts as clean there: a sync alone would not write it. So it is written again,
-/// byte for byte.
-pub(super) fn settle(file: &dyn DeviceFile, path: &Path, range: Range<u64>, tail: Tail) -> Result<()> {
-    if let Tail::Torn { .. } = tail {
-        file.set_size(range.end)?;
-    }
+/// byte for byte, and the length is set again even if it seems right.
+pub(super) fn settle(file: &dyn DeviceFile, path: &Path, range: Range<u64>) -> Result<()> {
+    file.set_size(range.end)?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut position = range.start;
     while position < range.end {

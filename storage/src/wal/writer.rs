@@ -1,9 +1,9 @@
 //! Writes ordered frames into segments, and makes them durable.
 //!
 //! ```text
-//!            durable          offset            prepared        size
-//! segment n ────┴────────────────┴──────────────────┴─────────────┘
-//!   synced       written, unsynced   zeros, synced with the next commit
+//!            durable          offset          prepared
+//! segment n ────┴────────────────┴────────────────┘
+//!   synced       written, unsynced   zeros
 //! ```
 //!
 //! **Preparing.** A sync that only overwrites blocks which the file already has costs the disk one
@@ -65,8 +65,6 @@ pub(super) struct Place {
 pub(super) struct OpenSegment {
     pub(super) number: u64,
     pub(super) file: Box<dyn DeviceFile>,
-    /// The file's length.
-    pub(super) size: u64,
     /// Where the next write goes. All before it is durable when the segment is handed to a writer.
     pub(super) offset: u64,
 }
@@ -221,7 +219,6 @@ impl Writer {
     fn write_at_end(&mut self, bytes: &[u8]) -> Result<()> {
         self.segment.file.write_at(self.segment.offset, bytes)?;
         self.segment.offset += bytes.len() as u64;
-        self.segment.size = self.segment.size.max(self.segment.offset);
         self.unsynced_bytes += bytes.len() as u64;
         Ok(())
     }
@@ -238,7 +235,6 @@ impl Writer {
             position += bytes;
         }
         self.prepared = end;
-        self.segment.size = self.segment.size.max(end);
         self.counters.prepared_bytes.fetch_add(end - start, Ordering::Relaxed);
         Ok(())
     }
@@ -255,9 +251,7 @@ impl Writer {
     /// next. A segment that has a successor therefore has no torn tail, and nothing behind its end.
     fn begin_segment(&mut self) -> Result<()> {
         self.write_gathered()?;
-        if self.segment.size > self.segment.offset {
-            self.segment.file.set_size(self.segment.offset)?;
-        }
+        self.segment.file.set_size(self.segment.offset)?;
         self.sync_file()?;
         let header = SegmentHeader {
             number: self.segment.number + 1,
@@ -278,5 +272,5 @@ fn create_segment(place: &Place, header: SegmentHeader) -> Result<OpenSegment> {
     file.write_at(0, &header.encode())?;
     file.sync_data()?;
     place.device.sync_directory(&place.directory)?;
-    Ok(OpenSegment { number: header.number, file, size: HEADER_BYTES, offset: HEADER_BYTES })
+    Ok(OpenSegment { number: header.number, file, offset: HEADER_BYTES })
 }

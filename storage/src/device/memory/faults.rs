@@ -10,8 +10,8 @@ use std::io;
 pub enum Fault {
     /// The n-th write to a file fails, with half of its bytes written.
     Write(u64),
-    /// The n-th sync of a file or directory fails: what it should have made durable is lost for good,
-    /// though it can still be read, and later syncs succeed.
+    /// The n-th sync of a file or directory fails, and later ones succeed. Of a file, what it should have
+    /// made durable is lost for good, though it can still be read; of a directory, it stays unsynced.
     Sync(u64),
     /// The power goes out in the middle of the n-th operation that changes anything: this one and all
     /// operations after it fail. What the n-th should have changed is there, unsynced, so that a crash

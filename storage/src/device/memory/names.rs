@@ -59,11 +59,6 @@ impl Names {
         });
     }
 
-    /// A failed sync: nothing of it is durable, nor will be.
-    pub(super) fn fail_sync(&mut self, directory: &Path) {
-        self.unsynced.retain(|change| change.directory != directory);
-    }
-
     /// The names as they are found after a crash.
     pub(super) fn after_crash(&self, choice: &mut Choice) -> Names {
         let mut names = self.durable.clone();
