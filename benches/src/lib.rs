@@ -1,1 +1,27 @@
-//! placeholder
+//! Workloads, drivers and reports for the Synod transaction engine.
+//!
+//! What stands here measures the engine and judges the answer: a workload knows which rules it must keep,
+//! counts what it really did, and checks the data afterwards. Nothing prints: each workload returns a report
+//! (all of them `serde::Serialize`), and the `synod` command shows it.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`tpcc`] | the order-entry workload of the TPC-C specification: load, run, consistency, audit |
+//! | [`micro`] | single operations, as multiples of what the machine itself charges |
+//! | [`garbage`] | memory under endless updates of few records |
+//! | [`calibrate`] | what the machine charges: one tree look-up, one flush of the disk |
+//! | [`random`], [`zipf`] | seeded randomness |
+//! | [`latency`], [`machine`], [`progress`] | measuring and showing |
+
+pub mod calibrate;
+pub mod error;
+pub mod garbage;
+pub mod latency;
+pub mod machine;
+pub mod micro;
+pub mod progress;
+pub mod random;
+pub mod tpcc;
+pub mod zipf;
+
+pub use error::{Error, Result};

@@ -1,0 +1,72 @@
+//! What can go wrong in a workload, outside the rules of the workload itself.
+
+use std::path::{Path, PathBuf};
+
+/// The result of a workload's step.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A workload could not go on. A broken rule (a consistency condition, an audit range) is no error: it is
+/// part of the report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine failed, or gave up on a transaction.
+    #[error("the engine failed: {0}")]
+    Engine(#[from] synod::Error),
+
+    /// A row that the workload's rules say is there isn't.
+    #[error("table {table} has no row {key}; the database is damaged or was changed by another program")]
+    MissingRow {
+        /// The table.
+        table: &'static str,
+        /// The key, written for people.
+        key: String,
+    },
+
+    /// A row's bytes are not what this version of the workload writes.
+    #[error("a row of table {table} is malformed: {length} bytes, {problem}; load the database anew")]
+    MalformedRow {
+        /// The table.
+        table: &'static str,
+        /// How long the row is, in bytes.
+        length: usize,
+        /// What doesn't fit.
+        problem: &'static str,
+    },
+
+    /// The settings contradict each other, or the database at hand.
+    #[error("{0}")]
+    Settings(String),
+
+    /// A file or directory could not be used.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: "cannot write".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// A worker thread panicked: a bug, in the workload or in the engine.
+    #[error("a worker thread panicked: {0}")]
+    WorkerPanicked(String),
+}
+
+impl Error {
+    /// An I/O error with its path and what was tried.
+    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+        Error::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// The text of a panic that a joined thread left behind.
+    pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Error {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_string());
+        Error::WorkerPanicked(text)
+    }
+}

@@ -1,0 +1,156 @@
+//! Operations that wait for no disk: reads, short transactions, scans. Each returns nanoseconds of thread time.
+
+use super::store::{Store, VALUE_BYTES, at_level};
+use crate::error::{Error, Result};
+use std::hint::black_box;
+use std::time::Duration;
+use synod::{Durability, Isolation, TransactOptions, Transaction, TransactionOptions};
+
+/// Reads in one transaction, where single reads are measured: begin and commit weigh a hundredth.
+const READS_OF_TRANSACTION: usize = 100;
+/// Operations of a mixed transaction: half reads, half updates.
+const OPERATIONS_OF_MIXED: usize = 10;
+const SCAN_RECORDS: usize = 100;
+/// Scans are as long as a hundred reads, so there are fewer of them.
+const KEYS_FOR_ONE_SCAN: usize = 50;
+
+/// Thread time of one of `operations`, in nanoseconds.
+fn thread_ns(store: &Store, wall: Duration, operations: usize) -> f64 {
+    wall.as_nanos() as f64 * store.threads() as f64 / operations.max(1) as f64
+}
+
+/// Every key was loaded and none is deleted, so a read that finds nothing is a bug.
+fn require_found(found: bool) -> Result<()> {
+    if found {
+        return Ok(());
+    }
+    Err(Error::MissingRow { table: "micro", key: "of a point read".to_string() })
+}
+
+/// A point read in a snapshot; one snapshot for each thread.
+pub(super) fn snapshot_read(store: &Store) -> Result<f64> {
+    let wall = store.on_all_threads(|keys| {
+        let snapshot = store.engine.snapshot()?;
+        let mut found = true;
+        for key in keys {
+            found &= snapshot.get_with(&store.table, key.to_be_bytes(), |row| black_box(row).is_some())?;
+        }
+        require_found(found)
+    })?;
+    Ok(thread_ns(store, wall, store.operations()))
+}
+
+/// A point read under two-phase locking, serializable, a hundred in a transaction.
+pub(super) fn locking_read(store: &Store) -> Result<f64> {
+    let options = serializable();
+    let wall = store.on_all_threads(|keys| {
+        keys.chunks(READS_OF_TRANSACTION).try_for_each(|chunk| {
+            let found = store.engine.transact_with(&options, |txn| {
+                chunk.iter().try_fold(true, |found, key| {
+                    Ok::<_, Error>(
+                        found
+                            & txn
+                                .get_with(&store.table, key.to_be_bytes(), |row| black_box(row).is_some())?,
+                    )
+                })
+            })?;
+            require_found(found.value)
+        })
+    })?;
+    Ok(thread_ns(store, wall, store.operations()))
+}
+
+/// A transaction of five reads and five updates, without a log.
+pub(super) fn mixed_none(store: &Store) -> Result<f64> {
+    mixed(store, Durability::None)
+}
+
+/// A transaction of five reads and five updates, with a log that isn't waited for.
+pub(super) fn mixed_buffered(store: &Store) -> Result<f64> {
+    mixed(store, Durability::Buffered)
+}
+
+fn mixed(store: &Store, level: Durability) -> Result<f64> {
+    let options = at_level(level);
+    let wall = store.on_all_threads(|keys| {
+        keys.chunks_exact(OPERATIONS_OF_MIXED).try_for_each(|chunk| {
+            let committed = store.engine.transact_with(&options, |txn| read_and_update(store, txn, chunk))?;
+            committed.handle.wait()?;
+            Ok(())
+        })
+    })?;
+    let transactions = store.operations() / OPERATIONS_OF_MIXED;
+    Ok(thread_ns(store, wall, transactions))
+}
+
+/// Reads every other key, and adds one to a byte of the others.
+fn read_and_update(store: &Store, txn: &Transaction, keys: &[u64]) -> Result<()> {
+    for pair in keys.chunks_exact(2) {
+        let found = txn.get_with(&store.table, pair[0].to_be_bytes(), |row| black_box(row).is_some())?;
+        require_found(found)?;
+        let key = pair[1].to_be_bytes();
+        let current = txn.get_for_update(&store.table, key)?;
+        let mut value = [0; VALUE_BYTES];
+        match current.as_deref().and_then(|current| current.first_chunk::<VALUE_BYTES>()) {
+            Some(current) => value = *current,
+            None => require_found(false)?,
+        }
+        value[VALUE_BYTES - 1] = value[VALUE_BYTES - 1].wrapping_add(1);
+        txn.put(&store.table, key, value)?;
+    }
+    Ok(())
+}
+
+/// A scan of 100 records in a snapshot.
+pub(super) fn snapshot_scan(store: &Store) -> Result<f64> {
+    let wall = store.on_all_threads(|keys| {
+        let snapshot = store.engine.snapshot()?;
+        for key in keys.iter().step_by(KEYS_FOR_ONE_SCAN) {
+            let start = scan_start(store, *key);
+            let mut bytes = 0;
+            for entry in snapshot.scan(&store.table, start.to_be_bytes()..).take(SCAN_RECORDS) {
+                bytes += entry?.1.len();
+            }
+            black_box(bytes);
+        }
+        Ok(())
+    })?;
+    Ok(thread_ns(store, wall, scans(store)))
+}
+
+/// A scan of 100 records under two-phase locking, serializable, each in a transaction of its own.
+pub(super) fn locking_scan(store: &Store) -> Result<f64> {
+    let options = serializable();
+    let wall = store.on_all_threads(|keys| {
+        for key in keys.iter().step_by(KEYS_FOR_ONE_SCAN) {
+            let start = scan_start(store, *key);
+            let committed = store.engine.transact_with(&options, |txn| {
+                let mut bytes = 0;
+                for entry in txn.scan(&store.table, start.to_be_bytes()..).take(SCAN_RECORDS) {
+                    bytes += entry?.1.len();
+                }
+                Ok::<_, Error>(bytes)
+            })?;
+            black_box(committed.value);
+        }
+        Ok(())
+    })?;
+    Ok(thread_ns(store, wall, scans(store)))
+}
+
+/// Where a scan at `key` starts, so that a hundred records follow (if the table has so many).
+fn scan_start(store: &Store, key: u64) -> u64 {
+    key.min(store.records.saturating_sub(SCAN_RECORDS as u64))
+}
+
+/// How many scans all threads do together.
+fn scans(store: &Store) -> usize {
+    store.threads() * store.first_keys().len().div_ceil(KEYS_FOR_ONE_SCAN)
+}
+
+fn serializable() -> TransactOptions {
+    TransactOptions {
+        transaction: TransactionOptions::new().isolation(Isolation::Serializable),
+        ..TransactOptions::default()
+    }
+}

@@ -1,0 +1,110 @@
+//! The table that single operations are measured on.
+
+use super::MicroOptions;
+use crate::error::{Error, Result};
+use crate::machine;
+use crate::random::Random;
+use crate::zipf::scattered_keys;
+use std::path::Path;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+use synod::{Durability, Engine, Options, Table, TransactOptions, TransactionOptions};
+
+/// Bytes of a key.
+const KEY_BYTES: usize = 8;
+/// Bytes of a value.
+pub(super) const VALUE_BYTES: usize = 100;
+const LOAD_BATCH: u64 = 1_000;
+
+/// A loaded table, and the keys that each thread works through.
+pub(super) struct Store {
+    pub(super) engine: Engine,
+    pub(super) table: Table,
+    pub(super) records: u64,
+    keys_of_thread: Vec<Vec<u64>>,
+}
+
+impl Store {
+    /// Opens an engine in `directory`, fills a table, draws the keys. Also returns how many bytes of memory a
+    /// record takes beyond its key and value.
+    pub(super) fn load(directory: &Path, options: MicroOptions, theta: f64) -> Result<(Store, f64)> {
+        let engine = Engine::open(directory.join("micro"), Options::new())?;
+        let table = engine.table("micro")?;
+        let before = machine::memory().resident_bytes;
+        fill(&engine, &table, options.records)?;
+        let grown = machine::memory().resident_bytes.saturating_sub(before) as f64;
+        let overhead = grown / options.records as f64 - (KEY_BYTES + VALUE_BYTES) as f64;
+        let mut random = Random::new(0x0051_0D, 0);
+        let all = scattered_keys(options.records, theta, options.operations * options.threads, &mut random);
+        let keys_of_thread = all.chunks(options.operations).map(<[u64]>::to_vec).collect();
+        Ok((Store { engine, table, records: options.records, keys_of_thread }, overhead))
+    }
+
+    /// Runs `work` on every thread at the same time, each with its own keys; returns the wall time from the
+    /// common start to the last end.
+    pub(super) fn on_all_threads(&self, work: impl Fn(&[u64]) -> Result<()> + Sync) -> Result<Duration> {
+        run_together(&self.keys_of_thread, |keys| work(keys))
+    }
+
+    /// Operations of all threads together, if each key is one operation.
+    pub(super) fn operations(&self) -> usize {
+        self.keys_of_thread.iter().map(Vec::len).sum()
+    }
+
+    /// The number of threads.
+    pub(super) fn threads(&self) -> usize {
+        self.keys_of_thread.len()
+    }
+
+    /// The keys of the first thread.
+    pub(super) fn first_keys(&self) -> &[u64] {
+        &self.keys_of_thread[0]
+    }
+}
+
+/// Options for transactions at a durability level.
+pub(super) fn at_level(level: Durability) -> TransactOptions {
+    TransactOptions { transaction: TransactionOptions::new().durability(level), ..TransactOptions::default() }
+}
+
+/// Runs `work` for each part on a thread of its own, all starting together; returns the wall time.
+pub(super) fn run_together<T: Sync>(parts: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<Duration> {
+    let barrier = Barrier::new(parts.len() + 1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = parts
+            .iter()
+            .map(|part| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    work(part)
+                })
+            })
+            .collect();
+        barrier.wait();
+        let started = Instant::now();
+        for worker in workers {
+            worker.join().map_err(|panic| Error::panicked(&*panic))??;
+        }
+        Ok(started.elapsed())
+    })
+}
+
+/// Writes all records, in key order.
+fn fill(engine: &Engine, table: &Table, records: u64) -> Result<()> {
+    let options = at_level(Durability::Buffered);
+    for first in (0..records).step_by(LOAD_BATCH as usize) {
+        let committed = engine.transact_with(&options, |txn| {
+            (first..records.min(first + LOAD_BATCH))
+                .try_for_each(|key| txn.put(table, key.to_be_bytes(), value_of(key)))
+        })?;
+        committed.handle.wait()?;
+    }
+    Ok(())
+}
+
+/// The first value of a key.
+fn value_of(key: u64) -> [u8; VALUE_BYTES] {
+    let mut value = [b'v'; VALUE_BYTES];
+    value[..KEY_BYTES].copy_from_slice(&key.to_be_bytes());
+    value
+}
