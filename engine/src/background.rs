@@ -1,7 +1,7 @@
 //! The engine's two threads: one flushes the log, one removes garbage and publishes metrics.
 
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, current};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -70,6 +70,11 @@ impl Background {
         // Full or gone means that the sweeper has its notice.
         let _ = self.stop_sweeper.try_send(());
         for thread in self.threads.drain(..) {
+            // The flusher itself, if a waker that it called held the last handle: it can't wait for its own
+            // end, which comes soon.
+            if thread.thread().id() == current().id() {
+                continue;
+            }
             if thread.join().is_err() {
                 tracing::error!("a background thread has panicked");
             }

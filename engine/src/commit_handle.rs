@@ -21,8 +21,9 @@ pub struct CommitHandle {
 impl CommitHandle {
     pub(crate) fn new(engine: Engine, receipt: CommitReceipt, durability: Durability) -> Self {
         if durability.waits()
-            && receipt.wrote
             && let Some(log) = engine.inner.store.log()
+            // A reader may have seen what isn't durable yet, too.
+            && (receipt.wrote || !log.is_settled(receipt.timestamp))
         {
             log.want_flusher();
         }

@@ -230,7 +230,7 @@ impl Engine {
     pub fn flush(&self) -> Result<()> {
         let store = &self.inner.store;
         match store.log() {
-            Some(log) => Ok(log.flush(|| store.commit_bound())?),
+            Some(log) => Ok(log.flush(store.oracle().last(), || store.commit_bound())?),
             None => Ok(()),
         }
     }

@@ -95,11 +95,12 @@ impl Default for DurabilityOptions {
     }
 }
 
-/// How many bytes of log may wait in memory before committers must help to write them.
-const BUFFERED_BYTES_MAX: u64 = 64 << 20;
+/// How many bytes may wait in one of the log's buffers before those who append to it must help to write
+/// them. (A committer shares its buffer with the slots 32 apart from its own.)
+const BUFFERED_BYTES_MAX: usize = 16 << 20;
 
-/// The flusher doesn't wait for its interval once this much is buffered.
-const BUFFERED_BYTES_EAGER: u64 = 4 << 20;
+/// The flusher doesn't wait for its interval once a buffer holds this much.
+const BUFFERED_BYTES_EAGER: usize = 1 << 20;
 
 /// The log and those who wait for it.
 pub struct CommitLog {
@@ -112,6 +113,8 @@ pub struct CommitLog {
     waiting: Mutex<Waiting>,
     /// Signalled when a flush ends.
     flushed: Condvar,
+    /// Whether `waiting` holds a failure.
+    has_failed: AtomicBool,
     /// Somebody waits for the flusher.
     is_wanted: AtomicBool,
     flusher: Mutex<FlusherState>,
@@ -140,6 +143,7 @@ impl CommitLog {
             leader: Mutex::new(()),
             waiting: Mutex::default(),
             flushed: Condvar::new(),
+            has_failed: AtomicBool::new(false),
             is_wanted: AtomicBool::new(false),
             flusher: Mutex::default(),
             flusher_wakes: Condvar::new(),
@@ -151,22 +155,27 @@ impl CommitLog {
         &self.wal
     }
 
-    /// Appends a frame in memory.
-    pub(crate) fn append(&self, slot: u16, timestamp: Timestamp, frame: &[u8]) -> Result<()> {
-        self.wal.append(slot as usize, timestamp, frame)
-    }
-
-    /// Keeps the buffers bounded: calls the flusher early, and beyond [`BUFFERED_BYTES_MAX`] writes to
-    /// the file itself, without a sync. `bound` as in [`CommitLog::wait`].
+    /// Appends a frame in memory. Returns whether so much is buffered that the caller should
+    /// [help](CommitLog::help_write) to write it.
     #[inline]
-    pub(crate) fn relieve(&self, bound: impl Fn() -> Timestamp) {
-        let buffered = self.wal.buffered_bytes();
-        if buffered > BUFFERED_BYTES_MAX {
-            let leader = self.leader.lock();
-            self.lead(&leader, false, &bound);
-        } else if buffered > BUFFERED_BYTES_EAGER {
+    pub(crate) fn append(&self, slot: u16, timestamp: Timestamp, frame: &[u8]) -> Result<bool> {
+        let buffered = self.wal.append(slot as usize, timestamp, frame)?;
+        if buffered > BUFFERED_BYTES_EAGER {
             self.want_flusher();
         }
+        Ok(buffered > BUFFERED_BYTES_MAX)
+    }
+
+    /// Writes what is buffered to the file, without a sync. `bound` as in [`CommitLog::wait`].
+    #[cold]
+    pub(crate) fn help_write(&self, bound: impl Fn() -> Timestamp) {
+        let leader = self.leader.lock();
+        self.lead(&leader, false, &bound);
+        drop(leader);
+        // Somebody may have wanted to lead meanwhile, and a failure concerns all who wait.
+        self.announce();
+        // What was written isn't durable yet, and would no longer be found in the buffers.
+        self.want_flusher();
     }
 
     /// Whether everything up to `timestamp` is durable, or can't become so any more.
@@ -185,13 +194,7 @@ impl CommitLog {
     /// # Errors
     /// If the log has failed, now or earlier: then the commit is visible, and may or may not survive.
     pub fn wait(&self, timestamp: Timestamp, level: Durability, bound: impl Fn() -> Timestamp) -> Result<()> {
-        if level == Durability::Group {
-            self.want_flusher();
-        }
-        loop {
-            if self.durable() >= timestamp {
-                return Ok(());
-            }
+        while self.durable() < timestamp {
             if level == Durability::Sync
                 && let Some(leader) = self.leader.try_lock()
             {
@@ -203,6 +206,11 @@ impl CommitLog {
             } else {
                 let mut waiting = self.waiting.lock();
                 if self.durable() < timestamp && waiting.failure.is_none() && !self.may_lead(level) {
+                    if level == Durability::Group {
+                        // In every round: a commit in flight may have kept the last flush from reaching
+                        // this one. Under the lock, so that the flush asked for can't end unnoticed.
+                        self.want_flusher();
+                    }
                     self.flushed.wait(&mut waiting);
                 }
             }
@@ -212,6 +220,7 @@ impl CommitLog {
                 return Err(failure.clone());
             }
         }
+        Ok(())
     }
 
     fn may_lead(&self, level: Durability) -> bool {
@@ -235,16 +244,27 @@ impl CommitLog {
         None
     }
 
-    /// Flushes everything that is buffered.
-    pub fn flush(&self, bound: impl Fn() -> Timestamp) -> Result<()> {
-        let leader = self.leader.lock();
-        self.lead(&leader, true, &bound);
-        drop(leader);
-        self.announce();
-        match &self.waiting.lock().failure {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(()),
+    /// Makes everything up to `timestamp` durable, and nothing less: one flush may fall short of it, while
+    /// an earlier commit is still in flight. `bound` as in [`CommitLog::wait`].
+    ///
+    /// # Errors
+    /// If the log has failed, now or earlier.
+    pub fn flush(&self, timestamp: Timestamp, bound: impl Fn() -> Timestamp) -> Result<()> {
+        self.check()?;
+        self.wait(timestamp, Durability::Sync, bound)
+    }
+
+    /// Whether the log still works.
+    ///
+    /// # Errors
+    /// If it doesn't.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        // Relaxed: a commit at the moment of the failure may come before it or after.
+        if !self.has_failed.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        self.waiting.lock().failure.clone().map_or(Ok(()), Err)
     }
 
     /// One flush, by the holder of the leader lock. A failure is remembered for all.
@@ -259,6 +279,7 @@ impl CommitLog {
             Err(error) => {
                 tracing::error!(%error, "the log has failed; no more commits are accepted");
                 self.waiting.lock().failure.get_or_insert(error);
+                self.has_failed.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -276,8 +297,13 @@ impl CommitLog {
             }
             !is_served
         });
+        let is_all = waiting.wakers.is_empty();
         self.flushed.notify_all();
         drop(waiting);
+        if !is_all {
+            // A commit in flight has kept the flush from reaching them; nobody else would ask for another.
+            self.want_flusher();
+        }
         served.into_iter().for_each(Waker::wake);
     }
 
@@ -307,11 +333,20 @@ impl CommitLog {
                 self.lead(&leader, true, &bound);
                 drop(leader);
                 self.announce();
-                // PREPARE
             }
             if must_stop {
+                self.close();
                 return;
             }
+        }
+    }
+
+    /// Leaves the note in the log that all of it is durable.
+    fn close(&self) {
+        if self.check().is_ok()
+            && let Err(error) = self.wal.close()
+        {
+            tracing::error!(%error, "the log could not be closed");
         }
     }
 
@@ -332,7 +367,7 @@ impl CommitLog {
         state.must_stop
     }
 
-    /// Makes [`CommitLog::run_flusher`] return, after a last flush.
+    /// Makes [`CommitLog::run_flusher`] return, after a last flush. Nobody may append any more.
     pub fn stop_flusher(&self) {
         self.flusher.lock().must_stop = true;
         self.flusher_wakes.notify_one();

@@ -112,21 +112,26 @@ impl Store {
         frame: Option<&mut FrameBuilder>,
         install: impl FnOnce(Timestamp),
     ) -> Result<Timestamp> {
+        if let Some(log) = &self.log {
+            // Also for a commit that isn't logged: it may rest on one that is, and doesn't survive.
+            log.check()?;
+        }
         let announced = self.registry.slot(slot);
         announced.announce_commit();
         let timestamp = self.oracle.next();
         announced.publish_commit(timestamp);
         let appended = match (&self.log, frame) {
-            (Some(log), Some(frame)) => {
-                log.append(slot, timestamp, frame.finish(timestamp))
-            }
-            _ => Ok(()),
+            (Some(log), Some(frame)) => log.append(slot, timestamp, frame.finish(timestamp)),
+            _ => Ok(false),
         };
         if appended.is_ok() {
             install(timestamp);
         }
         announced.finish_commit();
-        appended.map(|()| timestamp).map_err(Error::from)
+        if let (Some(log), Ok(true)) = (&self.log, &appended) {
+            log.help_write(|| self.commit_bound());
+        }
+        appended.map(|_| timestamp).map_err(Error::from)
     }
 
     /// Orders a change to the catalog among the commits, and appends it to the log. The caller makes sure
@@ -143,14 +148,6 @@ impl Store {
         match &self.log {
             Some(log) if level.waits() => Ok(log.wait(timestamp, level, || self.commit_bound())?),
             _ => Ok(()),
-        }
-    }
-
-    /// Keeps the log's buffers bounded: after a commit, with no locks held. May write to the file.
-    #[inline]
-    pub(crate) fn relieve_log(&self) {
-        if let Some(log) = &self.log {
-            log.relieve(|| self.commit_bound());
         }
     }
 

@@ -81,14 +81,15 @@ impl Shards {
         Shards { shards: (0..SHARDS).map(|_| CachePadded::new(Shard::default())).collect() }
     }
 
-    /// Appends a frame to the buffer of a shard; any number is a shard.
+    /// Appends a frame to the buffer of a shard; any number is a shard. Returns how many bytes it holds.
     #[inline]
-    pub(super) fn append(&self, shard: usize, timestamp: Timestamp, frame: &[u8]) {
+    pub(super) fn append(&self, shard: usize, timestamp: Timestamp, frame: &[u8]) -> usize {
         let shard = &self.shards[shard % SHARDS];
         let mut buffer = shard.buffer.lock();
         buffer.push(timestamp, frame);
         shard.frames.store(shard.frames.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         shard.bytes.store(shard.bytes.load(Ordering::Relaxed) + frame.len() as u64, Ordering::Relaxed);
+        buffer.bytes.len()
     }
 
     /// How many frames were ever appended.

@@ -175,15 +175,16 @@ impl Wal {
     /// `timestamp` is the one that the frame was finished with. Timestamps are unique, and above that
     /// of [`Recovery::last_timestamp`].
     ///
-    /// Costs an uncontended lock and a copy of the frame.
+    /// Returns how many bytes now wait in the buffer that this shard shares with a few others: whoever
+    /// appends faster than the disk writes can notice by that. Costs an uncontended lock and a copy of the
+    /// frame.
     ///
     /// # Errors
     /// [`Error::Poisoned`] if the log has failed; the frame will not be written.
     #[inline]
-    pub fn append(&self, shard: usize, timestamp: Timestamp, frame: &[u8]) -> Result<()> {
+    pub fn append(&self, shard: usize, timestamp: Timestamp, frame: &[u8]) -> Result<usize> {
         self.check()?;
-        self.shards.append(shard, timestamp, frame);
-        Ok(())
+        Ok(self.shards.append(shard, timestamp, frame))
     }
 
     /// Writes every frame up to `bound`, in the order of their timestamps, and makes them durable, with

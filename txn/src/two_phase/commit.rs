@@ -34,7 +34,6 @@ impl Transaction {
         self.registered().counts.commit();
         self.store().help_collect(self.slot, budget, &guard);
         drop(guard);
-        self.store().relieve_log();
         self.finish();
         Ok(CommitReceipt { timestamp, wrote: true })
     }

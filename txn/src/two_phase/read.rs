@@ -24,7 +24,7 @@ impl Transaction {
     ) -> Result<()> {
         let mut guard = pin();
         for round in 0.. {
-            let Some(record) = table.index().get(key, &guard).map(Record::ptr) else {
+            let Some(record) = self.find(table, key, &guard) else {
                 if self.isolation < Isolation::Serializable || self.lock_gap_of(table, key, &mut guard)? {
                     visit(None);
                     return Ok(());
@@ -32,6 +32,9 @@ impl Transaction {
                 continue;
             };
             if self.lock_to_read(table, record, intent, Modes::default(), &mut guard)? {
+                if intent != Intent::Read || self.isolation >= Isolation::RepeatableRead {
+                    self.last_locked = Some((table.id(), record));
+                }
                 visit(self.value_of(record, &guard));
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_epoch::Guard;
 use synod_storage::sync::Ordering;
 use synod_storage::wal::FrameBuilder;
-use synod_storage::{RecordPtr, Table, TableId, Timestamp, VersionPtr, check_key};
+use synod_storage::{Record, RecordPtr, Table, TableId, Timestamp, VersionPtr, check_key};
 
 use super::TwoPhaseLocking;
 use super::lock_table::{Acquired, Requester};
@@ -27,6 +27,8 @@ pub(crate) struct Transaction {
     savepoints: Vec<(u64, usize)>,
     savepoint_serial: u64,
     pub(super) write_count: u64,
+    /// The record that was locked last by its key: the next operation is often on the same one.
+    pub(super) last_locked: Option<(TableId, RecordPtr)>,
     /// The newest commit that was read: this transaction can't be durable before that one is.
     pub(super) newest_read: Timestamp,
     /// Whether a lock had to be waited for (so that the caller's pin was given up) since this was reset.
@@ -86,6 +88,7 @@ impl Transaction {
             savepoints: Vec::new(),
             savepoint_serial: 0,
             write_count: 0,
+            last_locked: None,
             newest_read: Timestamp::MIN,
             has_waited: false,
             phase: Phase::Running,
@@ -124,6 +127,19 @@ impl Transaction {
             Some(by) => Err(self.abort_because(Abort::Wounded { by })),
             None => Ok(()),
         }
+    }
+
+    /// The record of a key.
+    #[inline]
+    pub(super) fn find(&self, table: &Table, key: &[u8], guard: &Guard) -> Option<RecordPtr> {
+        if let Some((last_table, last)) = self.last_locked
+            && last_table == table.id()
+            // SAFETY: this transaction holds a lock on it.
+            && unsafe { last.get() }.key() == key
+        {
+            return Some(last);
+        }
+        table.index().get(key, guard).map(Record::ptr)
     }
 
     /// Locks `modes` on a record, waiting if need be: false if the record has left the index. An abort has
@@ -185,6 +201,7 @@ impl Transaction {
 
     /// Releases every lock.
     pub(super) fn release_locks(&mut self) {
+        self.last_locked = None;
         for &record in &self.buffers.locks {
             self.release(record);
         }

@@ -26,7 +26,7 @@ impl Transaction {
         check_value(value.unwrap_or_default())?;
         let mut guard = pin();
         for round in 0.. {
-            let found = table.index().get(key, &guard).map(Record::ptr);
+            let found = self.find(table, key, &guard);
             let locked = match (found, value) {
                 (Some(record), _) => {
                     self.lock(table, record, Modes::EXCLUSIVE, &mut guard)?.then_some(record)
@@ -41,6 +41,7 @@ impl Transaction {
                 }
             };
             if let Some(record) = locked {
+                self.last_locked = Some((table.id(), record));
                 return self.write_record(table, record, value, expect, &guard);
             }
             spin(round);
