@@ -49,6 +49,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// The user ended it.
+    #[error("interrupted")]
+    Interrupted,
+
     /// A worker thread panicked: a bug, in the workload or in the engine.
     #[error("a worker thread panicked: {0}")]
     WorkerPanicked(String),

@@ -129,7 +129,7 @@ fn update(
     for index in 0..updates {
         let key = random.below(records).to_be_bytes();
         let value = [index as u8; VALUE_BYTES];
-        engine.transact_with(&options, |txn| txn.put(table, key, value))?;
+        engine.transact_with(&options, |txn| txn.put(table, key, value))?.handle.wait()?;
         if index % REPORT_EVERY == 0 {
             // Relaxed: only shown as progress.
             done.fetch_add(REPORT_EVERY, Ordering::Relaxed);

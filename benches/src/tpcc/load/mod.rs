@@ -78,6 +78,7 @@ struct Work<'a> {
     units: Vec<Unit>,
     next_unit: AtomicUsize,
     rows: AtomicU64,
+    stop: &'a AtomicBool,
     failed: AtomicBool,
 }
 
@@ -86,6 +87,9 @@ impl Work<'_> {
     fn load_units(&self) -> Result<()> {
         // Relaxed throughout: the counters only share out work and show progress; data pass by joining.
         while !self.failed.load(Ordering::Relaxed) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
             let index = self.next_unit.fetch_add(1, Ordering::Relaxed);
             let Some(&unit) = self.units.get(index) else {
                 break;
@@ -124,9 +128,14 @@ impl Work<'_> {
 ///
 /// # Errors
 ///
-/// If the scale or the number of threads is senseless, or the engine fails. The engine then holds part of the
-/// population, and [`Database::open`] refuses it.
-pub fn load(engine: &Engine, options: LoadOptions, progress: &mut Progress) -> Result<Database> {
+/// If the scale or the number of threads is senseless, the engine fails, or `stop` is set. The engine then
+/// holds part of the population, and [`Database::open`] refuses it.
+pub fn load(
+    engine: &Engine,
+    options: LoadOptions,
+    stop: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<Database> {
     if options.scale.warehouses == 0 || options.threads == 0 {
         return Err(Error::Settings("a load needs at least one warehouse and one thread".to_string()));
     }
@@ -140,6 +149,7 @@ pub fn load(engine: &Engine, options: LoadOptions, progress: &mut Progress) -> R
         units: units(options.scale),
         next_unit: AtomicUsize::new(0),
         rows: AtomicU64::new(0),
+        stop,
         failed: AtomicBool::new(false),
     };
     run_workers(&work, progress)?;

@@ -1,0 +1,258 @@
+//! The command line.
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+use synod::{DeadlockPolicy, Durability, Isolation};
+use synod_bench::tpcc::Mix;
+
+/// Benchmarks for the Synod transaction engine.
+#[derive(Debug, Parser)]
+#[command(name = "synod", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measures the engine.
+    Bench {
+        #[command(subcommand)]
+        bench: Bench,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// An order-entry workload after TPC-C: load, run, check the twelve consistency conditions.
+    Tpcc(TpccArguments),
+    /// Single operations, as multiples of one look-up (L) and one flush (F) of this machine.
+    Micro(MicroArguments),
+    /// Memory under endless updates of few records.
+    Gc(GcArguments),
+}
+
+/// Without any option: one warehouse in a temporary directory, all cores, ten seconds.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TpccArguments {
+    /// Warehouses [default: 1, or what the database at --path has]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) warehouses: Option<u16>,
+
+    /// Threads that run transactions [default: one per core; with --think ten per warehouse]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) threads: Option<u16>,
+
+    /// How long to run, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = positive_seconds)]
+    pub(crate) seconds: f64,
+
+    /// When a commit counts as done: sync, group, buffered or none [default: group; in memory none]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) durability: Option<Durability>,
+
+    /// What to do about deadlocks: detect, wound-wait, wait-die or no-wait
+    #[arg(long, value_name = "POLICY", default_value = "detect")]
+    pub(crate) deadlock: DeadlockPolicy,
+
+    /// Isolation of updates: read-uncommitted, read-committed, repeatable-read or serializable
+    #[arg(long, value_name = "LEVEL", default_value = "serializable")]
+    pub(crate) isolation: Isolation,
+
+    /// Directory of the database, kept, and reused if it is loaded [default: temporary, removed at the end]
+    #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Keep the database in memory only, without a log
+    #[arg(long)]
+    pub(crate) in_memory: bool,
+
+    /// Cards of each kind in the deck, as in no=50,p=50,os=0,d=0,sl=0
+    #[arg(long, value_name = "MIX", default_value_t = Mix::STANDARD)]
+    pub(crate) mix: Mix,
+
+    /// Keep keying and think times; each thread is one terminal
+    #[arg(long)]
+    pub(crate) think: bool,
+
+    /// Transactions that a thread may have committed and not yet durable; each stands for a waiting terminal
+    /// [default: 64 for group durability, otherwise 1]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) in_flight: Option<u32>,
+
+    /// What data and inputs follow from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Also write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Load the database at --path and check it, without a run
+    #[arg(long, requires = "path")]
+    pub(crate) load_only: bool,
+
+    /// Population of each warehouse as a fraction of the full size, for tests and smoke runs: 0.01 has 1,000
+    /// items and 30 customers a district
+    #[arg(long, value_name = "FRACTION", hide = true, value_parser = fraction)]
+    pub(crate) scale: Option<f64>,
+}
+
+impl TpccArguments {
+    /// The durability level, after a check that it goes with the rest.
+    pub(crate) fn durability(&self) -> Durability {
+        match self.durability {
+            Some(level) if self.in_memory && level != Durability::None => conflict(&format!(
+                "--in-memory has no log, so a commit can't be {level}: leave --durability out, or --in-memory"
+            )),
+            Some(level) => level,
+            None if self.in_memory => Durability::None,
+            None => Durability::Group,
+        }
+    }
+
+    /// How many transactions a thread may have in flight, after a check that it goes with the rest.
+    pub(crate) fn in_flight(&self) -> usize {
+        match (self.in_flight, self.think, self.durability()) {
+            (Some(in_flight), true, _) if in_flight > 1 => conflict(
+                "with --think each thread is one terminal, which waits for its transaction: leave --in-flight out",
+            ),
+            (Some(in_flight), _, _) => in_flight as usize,
+            (None, false, Durability::Group) => 64,
+            (None, ..) => 1,
+        }
+    }
+}
+
+/// How `micro` measures.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MicroArguments {
+    /// Records of the table
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) records: u64,
+
+    /// Threads that run operations at the same time
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
+
+    /// Rounds; figures are medians over them
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: u16,
+
+    /// Operations of each thread in each round
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(10..))]
+    pub(crate) operations: u32,
+
+    /// Directory for the database [default: temporary, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Also write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// How `gc` updates.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GcArguments {
+    /// Updates, of all threads together
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10..))]
+    pub(crate) updates: u64,
+
+    /// Records, each as likely to be updated as any other
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) records: u64,
+
+    /// Threads that update [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Also write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Ends the program as clap does for arguments that contradict each other.
+fn conflict(explanation: &str) -> ! {
+    Arguments::command().error(ErrorKind::ArgumentConflict, explanation).exit()
+}
+
+fn positive_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 1e7 => Ok(seconds),
+        _ => Err("a number of seconds above 0 is needed".to_string()),
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fraction) if fraction > 0.0 && fraction <= 1.0 => Ok(fraction),
+        _ => Err("a fraction above 0 and up to 1 is needed".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tpcc(arguments: &[&str]) -> Result<TpccArguments, clap::Error> {
+        let all = ["synod", "bench", "tpcc"].iter().chain(arguments);
+        match Arguments::try_parse_from(all)?.command {
+            Command::Bench { bench: Bench::Tpcc(arguments) } => Ok(arguments),
+            other => panic!("parsed as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_depend_on_where_the_database_lies() {
+        let plain = tpcc(&[]).expect("no arguments are needed");
+        assert_eq!((plain.durability(), plain.in_flight()), (Durability::Group, 64));
+        let memory = tpcc(&["--in-memory"]).expect("valid");
+        assert_eq!((memory.durability(), memory.in_flight()), (Durability::None, 1));
+        let sync = tpcc(&["--durability", "sync"]).expect("valid");
+        assert_eq!((sync.durability(), sync.in_flight()), (Durability::Sync, 1));
+        let think = tpcc(&["--think"]).expect("valid");
+        assert_eq!(think.in_flight(), 1);
+        let given = tpcc(&["--durability", "sync", "--in-flight", "8"]).expect("valid");
+        assert_eq!(given.in_flight(), 8);
+    }
+
+    #[test]
+    fn all_settings_are_read() {
+        let text = "--warehouses 4 --threads 3 --seconds 0.5 --deadlock wound-wait --isolation read-committed \
+                    --path there --mix no=1,p=2 --seed 9 --scale 0.5";
+        let arguments = tpcc(&text.split_whitespace().collect::<Vec<_>>()).expect("valid");
+        assert_eq!((arguments.warehouses, arguments.threads, arguments.seconds), (Some(4), Some(3), 0.5));
+        assert_eq!(arguments.deadlock, DeadlockPolicy::WoundWait);
+        assert_eq!(arguments.isolation, Isolation::ReadCommitted);
+        assert_eq!((arguments.mix.to_string(), arguments.seed), ("no=1,p=2".to_string(), 9));
+        assert_eq!(arguments.scale, Some(0.5));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for arguments in [
+            "--warehouses 0",
+            "--threads 0",
+            "--seconds 0",
+            "--seconds nan",
+            "--mix no=0",
+            "--mix tea=1",
+            "--durability maybe",
+            "--deadlock hope",
+            "--isolation some",
+            "--in-flight 0",
+            "--scale 2",
+            "--load-only",
+            "--path x --in-memory",
+        ] {
+            assert!(tpcc(&arguments.split_whitespace().collect::<Vec<_>>()).is_err(), "{arguments}");
+        }
+    }
+}

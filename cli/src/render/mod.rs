@@ -1,0 +1,21 @@
+//! Reports as text for people.
+
+pub(crate) mod gc;
+pub(crate) mod micro;
+pub(crate) mod tpcc;
+pub(crate) mod units;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell, CellAlignment, Table};
+
+/// A table whose columns are aligned to the right, but for the first `left` ones.
+fn table(header: &[&str], left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.set_header(header.iter().map(|title| Cell::new(title)));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let alignment = if index < left { CellAlignment::Left } else { CellAlignment::Right };
+        column.set_cell_alignment(alignment);
+    }
+    table
+}
