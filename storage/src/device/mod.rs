@@ -25,6 +25,7 @@ mod real;
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
@@ -93,6 +94,15 @@ pub trait DeviceFile: Send + Sync + fmt::Debug {
 
     /// Cuts the file to `bytes`, or extends it with zeros. Durable after [`DeviceFile::sync_data`].
     fn set_size(&self, bytes: u64) -> Result<()>;
+
+    /// A hint: begin to write this range to the disk, and don't wait for it, so that a later sync has
+    /// less to wait for. Promises nothing, and hides no error from that sync.
+    fn start_write_back(&self, range: Range<u64>) {
+        let _ = range;
+    }
+
+    /// A hint: nobody will read this file soon. What is on the disk needn't be kept in memory too.
+    fn forget(&self) {}
 }
 
 /// Holds a database's lock; dropping it lets go.

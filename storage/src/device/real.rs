@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -147,6 +149,21 @@ impl DeviceFile for RealFile {
 
     fn set_size(&self, bytes: u64) -> Result<()> {
         self.file.set_len(bytes).map_err(self.wrap("set the size of"))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn start_write_back(&self, range: Range<u64>) {
+        let (offset, bytes) = (range.start as i64, (range.end - range.start) as i64);
+        // An answer isn't needed: whatever fails here, the next sync reports. This flag alone neither
+        // waits nor takes an error away from that sync.
+        // SAFETY: the descriptor is open as long as `self.file` lives, and no memory is passed.
+        unsafe { libc::sync_file_range(self.file.as_raw_fd(), offset, bytes, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+
+    #[cfg(target_os = "linux")]
+    fn forget(&self) {
+        // SAFETY: as above; length 0 means the whole file.
+        unsafe { libc::posix_fadvise(self.file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  0        4        8      9             17
-//!  ├─ len ──┼─ crc ──┼ kind ┼─ timestamp ─┼─ body … ─┤          all numbers little-endian
+//!  ├─ crc ──┼─ len ──┼ kind ┼─ timestamp ─┼─ body … ─┤          all numbers little-endian
 //!
 //!  Commit       { table: varint, key length: varint, value length + 1: varint, key, value }*
 //!               (a value length field of 0 is a tombstone; the frame's end ends the list)
@@ -13,9 +13,8 @@
 //!  SyncMark     four u64: segment and offset of this frame, segment and offset known durable
 //! ```
 //!
-//! `len` counts the whole frame, these four bytes included. The CRC-32C starts from `len` in place of
-//! the usual zero and covers everything behind the CRC field, so that a changed length is found like
-//! any other change. A run of zeros is no frame, since no frame has length zero.
+//! `len` counts the whole frame. The CRC-32C covers everything behind itself, the length too. A run of
+//! zeros is no frame, since no frame has length zero.
 
 use crate::{Error, Result, TableId, Timestamp};
 
@@ -25,7 +24,7 @@ pub const FRAME_BYTES_MAX: usize = 1 << 30;
 /// What stands before the body.
 pub(super) const FRAME_HEADER_BYTES: usize = 17;
 
-const CRC_OFFSET: usize = 4;
+const LENGTH_OFFSET: usize = 4;
 const KIND_OFFSET: usize = 8;
 const TIMESTAMP_OFFSET: usize = 9;
 
@@ -137,7 +136,7 @@ impl FrameBuilder {
         self.push_table(table);
     }
 
-    /// Completes the frame with its timestamp. Costs one pass of CRC-32C over the frame (about 10 GB/s)
+    /// Completes the frame with its timestamp. Costs one pass of CRC-32C over the frame (20 to 40 GB/s)
     /// and no allocation. May be called again with another timestamp.
     #[inline]
     pub fn finish(&mut self, timestamp: Timestamp) -> &[u8] {
@@ -211,28 +210,35 @@ impl FrameBuilder {
 #[inline]
 fn seal(frame: &mut [u8], timestamp: Timestamp) {
     let length = frame.len() as u32;
-    frame[..CRC_OFFSET].copy_from_slice(&length.to_le_bytes());
+    frame[LENGTH_OFFSET..KIND_OFFSET].copy_from_slice(&length.to_le_bytes());
     frame[TIMESTAMP_OFFSET..FRAME_HEADER_BYTES].copy_from_slice(&timestamp.0.to_le_bytes());
     let crc = checksum(frame);
-    frame[CRC_OFFSET..KIND_OFFSET].copy_from_slice(&crc.to_le_bytes());
+    frame[..LENGTH_OFFSET].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// The CRC that a frame should carry. The slice holds at least a header.
 #[inline]
 pub(super) fn checksum(frame: &[u8]) -> u32 {
-    crc32c::crc32c_append(frame.len() as u32, &frame[KIND_OFFSET..])
+    crc32c(&frame[LENGTH_OFFSET..])
+}
+
+/// CRC-32C, which crc-fast knows as iSCSI's. Costs about 20 ns for 500 bytes, 100 ns for 4 KiB.
+#[inline]
+pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+    // The algorithm's 32 bits come in the lower half of 64.
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
 /// The length that a frame claims to have; `None` if not even that is there.
 #[inline]
 pub(super) fn claimed_length(bytes: &[u8]) -> Option<usize> {
-    Some(u32::from_le_bytes(*bytes.first_chunk()?) as usize)
+    Some(u32::from_le_bytes(*bytes.get(LENGTH_OFFSET..)?.first_chunk()?) as usize)
 }
 
 /// The CRC, kind byte and timestamp of a frame that holds at least a header.
 #[inline]
 pub(super) fn header_fields(frame: &[u8]) -> (u32, u8, Timestamp) {
-    let crc = u32::from_le_bytes(field(frame, CRC_OFFSET));
+    let crc = u32::from_le_bytes(field(frame, 0));
     let timestamp = u64::from_le_bytes(field(frame, TIMESTAMP_OFFSET));
     (crc, frame[KIND_OFFSET], Timestamp(timestamp))
 }

@@ -9,12 +9,12 @@
 //!  ├─ magic ──┼ version ┼ crc ┼ number ┼ previous end ┼ previous timestamp ┼─ zeros ─┤ frames …
 //! ```
 //!
-//! The CRC covers the whole block but itself. Magic, version and CRC keep their places in all future
+//! The CRC covers the whole block, with zeros in its own place. Magic, version and CRC keep their places in all future
 //! versions, so that a newer file is told from a damaged one.
 
 use std::path::{Path, PathBuf};
 
-use super::frame::field;
+use super::frame::{crc32c, field};
 use crate::device::{Device, DeviceFile};
 use crate::{Error, Result, Timestamp};
 
@@ -85,8 +85,11 @@ impl SegmentHeader {
     }
 }
 
+/// The CRC of everything that stands around the CRC's own field.
 fn checksum(block: &HeaderBlock) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&block[..CRC_OFFSET]), &block[FIELDS_OFFSET..])
+    let mut rest = *block;
+    rest[CRC_OFFSET..FIELDS_OFFSET].fill(0);
+    crc32c(&rest)
 }
 
 /// The path of a segment's file.

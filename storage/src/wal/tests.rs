@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::decode::{Entry, Flaw, Frame, check_length, decode};
-use super::frame::{FRAME_HEADER_BYTES, FrameBuilder, Position, SyncMark};
+use super::frame::{FRAME_HEADER_BYTES, FrameBuilder, Position, SyncMark, crc32c};
 use crate::{TableId, Timestamp};
 
 type Write = (u32, Vec<u8>, Option<Vec<u8>>);
@@ -132,12 +132,19 @@ fn unknown_kinds_and_malformed_bodies_are_not_taken_for_torn_writes() {
 #[test]
 fn lengths_are_checked_before_anything_is_read() {
     assert!(check_length(&[], 0).is_err());
-    assert!(check_length(&[17, 0, 0], 3).is_err());
+    let claiming = |length| [1, 2, 3, 4, length, 0, 0, 0, 1];
+    assert!(check_length(&claiming(17)[..7], 7).is_err());
     assert!(check_length(&[0; 64], 64).is_err());
-    assert!(check_length(&[16, 0, 0, 0, 0], 64).is_err());
-    assert!(check_length(&[65, 0, 0, 0, 0], 64).is_err());
+    assert!(check_length(&claiming(16), 64).is_err());
+    assert!(check_length(&claiming(65), 64).is_err());
     assert!(check_length(&[255; 64], 64).is_err());
-    assert_eq!(check_length(&[64, 0, 0, 0, 0], 64), Ok(64));
+    assert_eq!(check_length(&claiming(64), 64), Ok(64));
+}
+
+#[test]
+fn the_checksum_is_crc_32c() {
+    // The check value of RFC 3720's CRC, as in the catalogue of parametrised CRC algorithms.
+    assert_eq!(crc32c(b"123456789"), 0xe306_9283);
 }
 
 #[test]

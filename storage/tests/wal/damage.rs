@@ -197,7 +197,8 @@ fn an_unknown_format_version_is_named_as_such() {
     let mut segments = log(true);
     let header = &mut segments[0][..4096];
     header[8..12].copy_from_slice(&77_u32.to_le_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&header[..12]), &header[16..]);
+    header[12..16].fill(0);
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, header) as u32;
     header[12..16].copy_from_slice(&crc.to_le_bytes());
     let refused = open(&device_of(&segments), SEGMENT_BYTES).err();
     assert!(matches!(&refused, Some(Error::UnknownFormat { found: 77, known: 1, .. })), "{refused:?}");

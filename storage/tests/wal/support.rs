@@ -55,7 +55,7 @@ pub(crate) fn append(wal: &Wal, shard: usize, commit: &Commit) -> Result<(), Err
             None => frame.delete(TableId(*table), key)?,
         }
     }
-    wal.append(shard, Timestamp(commit.0), frame.finish(Timestamp(commit.0)))
+    wal.append(shard, Timestamp(commit.0), frame.finish(Timestamp(commit.0))).map(drop)
 }
 
 /// Appends commits of consecutive timestamps, and flushes each by itself.

@@ -80,8 +80,9 @@ fn remains_behind_the_cut_never_come_back() {
 fn a_length_that_reaches_beyond_the_file_is_a_torn_tail_and_allocates_nothing() {
     let (mut bytes, ends) = synced_log(2, 30);
     bytes.truncate(ends[1]);
+    bytes.extend_from_slice(&[1; 4]);
     bytes.extend_from_slice(&0x3fff_ffff_u32.to_le_bytes());
-    bytes.extend_from_slice(&[1; 100]);
+    bytes.extend_from_slice(&[1; 96]);
     let (_, recovery, found) = open(&device_with_segments(&[&bytes]), SEGMENT_BYTES).unwrap();
     assert_eq!(found, commits(1..=2, 30));
     assert_eq!(recovery.cut.unwrap().bytes, 104);
