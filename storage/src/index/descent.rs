@@ -10,7 +10,7 @@ use super::Index;
 use super::inner::Inner;
 use super::latch::{Attempt, LatchVersion, Restart};
 use super::leaf::Leaf;
-use super::node::{Node, SEARCHED_BYTES};
+use super::node::{Node, PREFETCHED_BYTES};
 use super::search::prefetch;
 use crate::sync::Ordering;
 
@@ -46,7 +46,7 @@ impl Index {
     pub(super) fn root(&self) -> Attempt<(Node<'_>, LatchVersion)> {
         // Acquire: pairs with the release in `grow` and `shrink`.
         let raw = self.root.load(Ordering::Acquire);
-        prefetch(raw, SEARCHED_BYTES);
+        prefetch(raw, PREFETCHED_BYTES);
         // SAFETY: the root pointer comes from `Node::as_raw`, and nodes live as long as the index.
         let node = unsafe { Node::from_raw(raw) }.ok_or(Restart)?;
         let version = node.header().latch.observe()?;
@@ -62,7 +62,7 @@ impl Index {
         version: LatchVersion,
         child: usize,
     ) -> Attempt<(Node<'t>, LatchVersion)> {
-        prefetch(inner.child_address(child), SEARCHED_BYTES);
+        prefetch(inner.child_address(child), PREFETCHED_BYTES);
         let node = inner.child(child)?;
         let child_version = node.header().latch.observe();
         inner.header.latch.validate(version)?;

@@ -25,8 +25,9 @@ use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 /// lines. Tests use small nodes, so that a few keys make a deep tree.
 pub(super) const NODE_CAPACITY: usize = if cfg!(any(test, shuttle, miri)) { 4 } else { 62 };
 
-/// How many bytes of a node to prefetch on arrival: the header and the heads.
-pub(super) const SEARCHED_BYTES: usize = size_of::<Header>() + NODE_CAPACITY * size_of::<u64>();
+/// How many bytes of a node to prefetch on arrival, before its kind is known: all of a leaf. Of inner
+/// nodes that is the better part, and they are in the cache anyway.
+pub(super) const PREFETCHED_BYTES: usize = size_of::<Leaf>();
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
