@@ -1,11 +1,12 @@
 //! Single operations of the engine, told as multiples of what the machine itself charges.
 //!
 //! A million records with keys of 8 and values of 100 bytes; keys drawn by Zipf's law with exponent 0.9, the
-//! popular ones scattered. Each round measures L (see [`calibrate`](crate::calibrate)) and then every
-//! operation once; a figure is the median over the rounds, and its multiple of L is the median of the
-//! multiples within each round, so that a slow second of the machine weighs on both alike.
+//! popular ones scattered. Each round measures every operation once, and right before each its unit: L or F
+//! (see [`calibrate`](crate::calibrate)). A figure is the median over the rounds, and its multiple is the
+//! median of the multiples within each round, so that a slow second of the machine weighs on both alike.
 //!
-//! Times are *thread times*: wall time times threads, divided by the operations of all threads.
+//! What waits for no disk is told in *processor time* of the threads that do it (the engine's own threads not
+//! included), so that other programs on the machine don't count; L is, too. What waits is told in wall time.
 
 mod commits;
 mod operations;
@@ -116,49 +117,74 @@ pub fn measure(directory: &Path, options: MicroOptions, progress: &mut Progress)
     let lookups = Lookups::new(LOOKUP_ENTRIES, options.operations);
     progress.set(0, || format!("loading {} records", options.records));
     let (store, overhead_bytes) = Store::load(directory, options, LOOKUP_THETA)?;
+    let bench = Bench { store, lookups, directory };
     let mut rounds = Vec::new();
     for round in 0..options.rounds {
-        let mut values = Vec::new();
-        let (lookup_ns, flush_ns) = (lookups.measure_ns(), calibrate::flush_ns(directory)?);
+        let mut samples = Vec::new();
         for measure in &MEASURES {
             progress
                 .set(round as u64, || format!("round {} of {}: {}", round + 1, options.rounds, measure.name));
-            values.push((measure.run)(&store)?);
+            samples.push(bench.sample(measure)?);
         }
-        rounds.push(Round { lookup_ns, flush_ns, values });
+        rounds.push(samples);
     }
-    let mut figures: Vec<Figure> =
-        MEASURES.iter().enumerate().map(|(index, measure)| figure(measure, index, &rounds)).collect();
+    let mut figures: Vec<Figure> = MEASURES
+        .iter()
+        .enumerate()
+        .map(|(index, measure)| figure(measure, rounds.iter().map(|samples| samples[index]).collect()))
+        .collect();
     figures.push(Figure {
         name: "memory of a record beyond key and value",
         unit: Unit::Bytes,
         value: overhead_bytes,
         multiple: None,
     });
-    let over_rounds = |pick: fn(&Round) -> f64| median(rounds.iter().map(pick).collect());
-    let calibration = Calibration {
-        lookup_ns: over_rounds(|round| round.lookup_ns),
-        flush_ns: Some(over_rounds(|round| round.flush_ns)),
+    let unit_of = |unit| {
+        let of_round = |samples: &Vec<Sample>| {
+            let of_unit = MEASURES.iter().zip(samples).filter(|(measure, _)| measure.unit == unit);
+            of_unit.map(|(_, sample)| sample.unit_ns).collect::<Vec<f64>>()
+        };
+        median(rounds.iter().flat_map(of_round).collect())
     };
+    let calibration =
+        Calibration { lookup_ns: unit_of(Unit::Lookups), flush_ns: Some(unit_of(Unit::Flushes)) };
     Ok(MicroReport { options, cores: machine::cores(), calibration, figures })
 }
 
-/// What one round has measured.
-struct Round {
-    lookup_ns: f64,
-    flush_ns: f64,
-    values: Vec<f64>,
+/// What measures are run with.
+struct Bench<'a> {
+    store: Store,
+    lookups: Lookups,
+    directory: &'a Path,
 }
 
-/// The medians of measure number `index` over all rounds.
-fn figure(measure: &Measure, index: usize, rounds: &[Round]) -> Figure {
-    let over_rounds = |pick: &dyn Fn(&Round) -> f64| median(rounds.iter().map(pick).collect());
+/// One measurement, and its unit at that moment.
+#[derive(Clone, Copy)]
+struct Sample {
+    value: f64,
+    unit_ns: f64,
+}
+
+impl Bench<'_> {
+    fn sample(&self, measure: &Measure) -> Result<Sample> {
+        let unit_ns = match measure.unit {
+            Unit::Lookups => self.lookups.measure_ns(),
+            Unit::Flushes => calibrate::flush_ns(self.directory)?,
+            Unit::CommitsPerFsync | Unit::Bytes => 1.0,
+        };
+        Ok(Sample { value: (measure.run)(&self.store)?, unit_ns })
+    }
+}
+
+/// The medians of a measure's samples.
+fn figure(measure: &Measure, samples: Vec<Sample>) -> Figure {
+    let value = median(samples.iter().map(|sample| sample.value).collect());
     let multiple = match measure.unit {
-        Unit::Lookups => Some(over_rounds(&|round| round.values[index] / round.lookup_ns)),
-        Unit::Flushes => Some(over_rounds(&|round| round.values[index] / round.flush_ns)),
+        Unit::Lookups | Unit::Flushes => {
+            Some(median(samples.iter().map(|sample| sample.value / sample.unit_ns).collect()))
+        }
         Unit::CommitsPerFsync | Unit::Bytes => None,
     };
-    let value = over_rounds(&|round| round.values[index]);
     Figure { name: measure.name, unit: measure.unit, value, multiple }
 }
 
@@ -168,14 +194,14 @@ mod tests {
 
     #[test]
     fn multiples_are_medians_of_the_rounds_own_ratios() {
-        let rounds: Vec<Round> = [(100.0, 200.0), (200.0, 400.0), (100.0, 900.0)]
+        let samples: Vec<Sample> = [(100.0, 200.0), (200.0, 400.0), (100.0, 900.0)]
             .into_iter()
-            .map(|(lookup_ns, value)| Round { lookup_ns, flush_ns: 50.0, values: vec![value] })
+            .map(|(unit_ns, value)| Sample { value, unit_ns })
             .collect();
         let measure = |unit| Measure { name: "x", unit, run: |_| Ok(0.0) };
-        let in_lookups = figure(&measure(Unit::Lookups), 0, &rounds);
+        let in_lookups = figure(&measure(Unit::Lookups), samples.clone());
         assert_eq!((in_lookups.value, in_lookups.multiple), (400.0, Some(2.0)));
-        assert_eq!(figure(&measure(Unit::Flushes), 0, &rounds).multiple, Some(8.0));
-        assert_eq!(figure(&measure(Unit::Bytes), 0, &rounds).multiple, None);
+        assert_eq!(figure(&measure(Unit::Flushes), samples.clone()).multiple, Some(2.0));
+        assert_eq!(figure(&measure(Unit::Bytes), samples).multiple, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Operations that wait for no disk: reads, short transactions, scans. Each returns nanoseconds of thread time.
+//! Operations that wait for no disk: reads, short transactions, scans. Each returns nanoseconds of processor time.
 
 use super::store::{Store, VALUE_BYTES, at_level};
 use crate::error::{Error, Result};
@@ -14,9 +14,9 @@ const SCAN_RECORDS: usize = 100;
 /// Scans are as long as a hundred reads, so there are fewer of them.
 const KEYS_FOR_ONE_SCAN: usize = 50;
 
-/// Thread time of one of `operations`, in nanoseconds.
-fn thread_ns(store: &Store, wall: Duration, operations: usize) -> f64 {
-    wall.as_nanos() as f64 * store.threads() as f64 / operations.max(1) as f64
+/// Processor time of one of `operations`, in nanoseconds.
+fn per_operation_ns(cpu: Duration, operations: usize) -> f64 {
+    cpu.as_nanos() as f64 / operations.max(1) as f64
 }
 
 /// Every key was loaded and none is deleted, so a read that finds nothing is a bug.
@@ -29,7 +29,7 @@ fn require_found(found: bool) -> Result<()> {
 
 /// A point read in a snapshot; one snapshot for each thread.
 pub(super) fn snapshot_read(store: &Store) -> Result<f64> {
-    let wall = store.on_all_threads(|keys| {
+    let cpu = store.on_all_threads(|keys| {
         let snapshot = store.engine.snapshot()?;
         let mut found = true;
         for key in keys {
@@ -37,13 +37,13 @@ pub(super) fn snapshot_read(store: &Store) -> Result<f64> {
         }
         require_found(found)
     })?;
-    Ok(thread_ns(store, wall, store.operations()))
+    Ok(per_operation_ns(cpu, store.operations()))
 }
 
 /// A point read under two-phase locking, serializable, a hundred in a transaction.
 pub(super) fn locking_read(store: &Store) -> Result<f64> {
     let options = serializable();
-    let wall = store.on_all_threads(|keys| {
+    let cpu = store.on_all_threads(|keys| {
         keys.chunks(READS_OF_TRANSACTION).try_for_each(|chunk| {
             let found = store.engine.transact_with(&options, |txn| {
                 chunk.iter().try_fold(true, |found, key| {
@@ -57,7 +57,7 @@ pub(super) fn locking_read(store: &Store) -> Result<f64> {
             require_found(found.value)
         })
     })?;
-    Ok(thread_ns(store, wall, store.operations()))
+    Ok(per_operation_ns(cpu, store.operations()))
 }
 
 /// A transaction of five reads and five updates, without a log.
@@ -72,7 +72,7 @@ pub(super) fn mixed_buffered(store: &Store) -> Result<f64> {
 
 fn mixed(store: &Store, level: Durability) -> Result<f64> {
     let options = at_level(level);
-    let wall = store.on_all_threads(|keys| {
+    let cpu = store.on_all_threads(|keys| {
         keys.chunks_exact(OPERATIONS_OF_MIXED).try_for_each(|chunk| {
             let committed = store.engine.transact_with(&options, |txn| read_and_update(store, txn, chunk))?;
             committed.handle.wait()?;
@@ -80,7 +80,7 @@ fn mixed(store: &Store, level: Durability) -> Result<f64> {
         })
     })?;
     let transactions = store.operations() / OPERATIONS_OF_MIXED;
-    Ok(thread_ns(store, wall, transactions))
+    Ok(per_operation_ns(cpu, transactions))
 }
 
 /// Reads every other key, and adds one to a byte of the others.
@@ -103,7 +103,7 @@ fn read_and_update(store: &Store, txn: &Transaction, keys: &[u64]) -> Result<()>
 
 /// A scan of 100 records in a snapshot.
 pub(super) fn snapshot_scan(store: &Store) -> Result<f64> {
-    let wall = store.on_all_threads(|keys| {
+    let cpu = store.on_all_threads(|keys| {
         let snapshot = store.engine.snapshot()?;
         for key in keys.iter().step_by(KEYS_FOR_ONE_SCAN) {
             let start = scan_start(store, *key);
@@ -115,13 +115,13 @@ pub(super) fn snapshot_scan(store: &Store) -> Result<f64> {
         }
         Ok(())
     })?;
-    Ok(thread_ns(store, wall, scans(store)))
+    Ok(per_operation_ns(cpu, scans(store)))
 }
 
 /// A scan of 100 records under two-phase locking, serializable, each in a transaction of its own.
 pub(super) fn locking_scan(store: &Store) -> Result<f64> {
     let options = serializable();
-    let wall = store.on_all_threads(|keys| {
+    let cpu = store.on_all_threads(|keys| {
         for key in keys.iter().step_by(KEYS_FOR_ONE_SCAN) {
             let start = scan_start(store, *key);
             let committed = store.engine.transact_with(&options, |txn| {
@@ -135,7 +135,7 @@ pub(super) fn locking_scan(store: &Store) -> Result<f64> {
         }
         Ok(())
     })?;
-    Ok(thread_ns(store, wall, scans(store)))
+    Ok(per_operation_ns(cpu, scans(store)))
 }
 
 /// Where a scan at `key` starts, so that a hundred records follow (if the table has so many).

@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::zipf::scattered_keys;
 use std::path::Path;
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use synod::{Durability, Engine, Options, Table, TransactOptions, TransactionOptions};
 
 /// Bytes of a key.
@@ -40,8 +40,8 @@ impl Store {
         Ok((Store { engine, table, records: options.records, keys_of_thread }, overhead))
     }
 
-    /// Runs `work` on every thread at the same time, each with its own keys; returns the wall time from the
-    /// common start to the last end.
+    /// Runs `work` on every thread at the same time, each with its own keys; returns the processor time of
+    /// all of them together.
     pub(super) fn on_all_threads(&self, work: impl Fn(&[u64]) -> Result<()> + Sync) -> Result<Duration> {
         run_together(&self.keys_of_thread, |keys| work(keys))
     }
@@ -67,25 +67,23 @@ pub(super) fn at_level(level: Durability) -> TransactOptions {
     TransactOptions { transaction: TransactionOptions::new().durability(level), ..TransactOptions::default() }
 }
 
-/// Runs `work` for each part on a thread of its own, all starting together; returns the wall time.
+/// Runs `work` for each part on a thread of its own, all starting together; returns the processor time that
+/// they have used.
 pub(super) fn run_together<T: Sync>(parts: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<Duration> {
-    let barrier = Barrier::new(parts.len() + 1);
+    let barrier = Barrier::new(parts.len());
+    let (barrier, work) = (&barrier, &work);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = parts
-            .iter()
-            .map(|part| {
-                scope.spawn(|| {
-                    barrier.wait();
-                    work(part)
-                })
+        let start = |part| {
+            scope.spawn(move || {
+                barrier.wait();
+                let before = machine::thread_cpu_time();
+                work(part).map(|()| machine::thread_cpu_time().saturating_sub(before))
             })
-            .collect();
-        barrier.wait();
-        let started = Instant::now();
-        for worker in workers {
-            worker.join().map_err(|panic| Error::panicked(&*panic))??;
-        }
-        Ok(started.elapsed())
+        };
+        let workers: Vec<_> = parts.iter().map(start).collect();
+        workers.into_iter().try_fold(Duration::ZERO, |sum, worker| {
+            Ok(sum + worker.join().map_err(|panic| Error::panicked(&*panic))??)
+        })
     })
 }
 

@@ -5,13 +5,18 @@ pub(crate) mod micro;
 pub(crate) mod tpcc;
 pub(crate) mod units;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, Table};
+use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
+
+/// A line above, below, and under the header; nothing between the rows.
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::none().fill('─').junction('─'))
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
 
 /// A table whose columns are aligned to the right, but for the first `left` ones.
 fn table(header: &[&str], left: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
     table.set_header(header.iter().map(|title| Cell::new(title)));
     for (index, column) in table.column_iter_mut().enumerate() {
         let alignment = if index < left { CellAlignment::Left } else { CellAlignment::Right };

@@ -123,13 +123,10 @@ fn kind_row(kind: &KindReport) -> Vec<String> {
     let latency = &kind.latency;
     let aborts: Vec<String> =
         kind.aborts.iter().map(|(reason, n)| format!("{reason} {}", count(*n))).collect();
-    let mut completed = count(kind.committed);
-    if kind.rolled_back > 0 {
-        completed += &format!(" + {} rolled back", count(kind.rolled_back));
-    }
     let mut row = vec![
         kind.kind.name().to_string(),
-        completed,
+        count(kind.committed),
+        if kind.rolled_back > 0 { count(kind.rolled_back) } else { String::new() },
         format!("{:.2} %", kind.share_percent),
         number(kind.per_second),
     ];

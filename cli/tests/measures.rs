@@ -1,0 +1,56 @@
+//! `synod bench micro` and `synod bench gc`, with little to do.
+
+use std::process::{Command, Output};
+
+fn bench(arguments: &str) -> Output {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_synod")).arg("bench").args(arguments.split_whitespace()).output();
+    output.expect("the binary starts")
+}
+
+#[test]
+fn micro_shows_every_measure() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("micro.json");
+    let arguments = format!("micro --records 2000 --rounds 1 --operations 1000 --json {}", json.display());
+    let output = bench(&arguments);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    for expected in [
+        "point read, snapshot",
+        "serializable 2PL",
+        "durability none",
+        "buffered",
+        "scan of 100",
+        "commits/fsync",
+    ] {
+        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let figures = report["figures"].as_array().expect("figures");
+    assert_eq!(figures.len(), 11);
+    let timed = figures.iter().filter(|figure| figure["unit"] != "bytes");
+    assert!(
+        timed.clone().all(|figure| figure["value"].as_f64().is_some_and(|value| value > 0.0)),
+        "{report}"
+    );
+}
+
+#[test]
+fn gc_keeps_memory_flat() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("gc.json");
+    let output = bench(&format!("gc --updates 100000 --records 100 --threads 2 --json {}", json.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("100,000 updates of 100 records by 2 threads"));
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let grown = report["resident_at_end_bytes"].as_u64().expect("a number")
+        - report["resident_at_start_bytes"]
+            .as_u64()
+            .expect("a number")
+            .min(report["resident_at_end_bytes"].as_u64().unwrap_or(0));
+    // Kept for ever, 90,000 more versions of 100 bytes would take 9 MB and more.
+    assert!(grown < 8 << 20, "{report}");
+}

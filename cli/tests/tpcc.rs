@@ -1,0 +1,103 @@
+//! The binary, as a user runs it, on small populations.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `synod bench tpcc` with a small population, for a short time.
+fn tpcc(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_synod"))
+        .args(["bench", "tpcc", "--scale", "0.01", "--seconds", "0.5"])
+        .args(arguments)
+        .output()
+        .expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn path_text(path: &Path) -> &str {
+    path.to_str().expect("a temporary path is plain text")
+}
+
+#[test]
+fn a_run_in_memory_passes_and_says_so() {
+    let output = tpcc(&["--in-memory", "--threads", "2"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    for expected in [
+        "not an audited TPC-C result",
+        "in memory, without a log",
+        "scaled down to 1,000 items, 30 customers a district",
+        "new orders/min",
+        "New-Order",
+        "Stock-Level",
+        "all 12 consistency conditions hold",
+        "rules kept",
+    ] {
+        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
+    }
+}
+
+#[test]
+fn by_default_the_database_is_durable_and_temporary() {
+    let output = tpcc(&[]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    let line = shown.lines().find(|line| line.starts_with("database")).expect("the place is told");
+    let place = line.split_whitespace().nth(1).expect("a path");
+    assert!(line.contains("temporary, removed at the end"), "{line}");
+    assert!(Path::new(place).is_absolute() && !Path::new(place).exists(), "{place} is gone");
+    assert!(shown.contains("durability group"), "{shown}");
+}
+
+#[test]
+fn a_kept_database_is_loaded_once_and_reused() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = path_text(directory.path());
+    let json = directory.path().join("report.json");
+    let loaded = tpcc(&["--path", path, "--warehouses", "2", "--load-only"]);
+    assert!(loaded.status.success(), "{}", text(&loaded.stderr));
+    assert!(text(&loaded.stdout).contains("all 12 consistency conditions hold"));
+
+    let output = tpcc(&["--path", path, "--json", path_text(&json), "--durability", "sync", "--seed", "4"]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    assert_eq!(report["settings"]["scale"]["warehouses"], 2);
+    assert_eq!(report["settings"]["durability"], "sync");
+    assert!(report["load"].is_null(), "it was loaded before");
+    assert!(report["run"]["new_orders_per_minute"].as_f64().is_some_and(|value| value > 0.0));
+    assert!(report["run"]["fsyncs_per_commit"].as_f64().is_some_and(|value| value > 0.0));
+    assert_eq!(report["conditions"].as_array().map(Vec::len), Some(12));
+
+    let mismatch = tpcc(&["--path", path, "--warehouses", "3"]);
+    assert_eq!(mismatch.status.code(), Some(1));
+    assert!(text(&mismatch.stderr).contains("has 2 warehouses"), "{}", text(&mismatch.stderr));
+}
+
+#[test]
+fn contradictions_are_refused_before_anything_is_loaded() {
+    for (arguments, reason) in [
+        (&["--in-memory", "--durability", "sync"][..], "--in-memory has no log"),
+        (&["--think", "--in-flight", "5"], "--think"),
+        (&["--load-only"], "--path"),
+        (&["--in-memory", "--path", "x"], "--path"),
+        (&["--mix", "tea=5"], "not a share"),
+        (&["--deadlock", "hope"], "deadlock"),
+    ] {
+        let output = tpcc(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(reason), "{arguments:?}: {}", text(&output.stderr));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_restricted_mix_and_another_policy_run() {
+    let output = tpcc(&["--in-memory", "--mix", "no=50,p=50", "--deadlock", "wound-wait"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("mix no=50,p=50") && shown.contains("wound-wait"), "{shown}");
+    assert!(!shown.contains("Delivery"), "{shown}");
+}
