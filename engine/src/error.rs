@@ -28,7 +28,9 @@ pub enum Error {
         table: String,
     },
     /// A merge into a table that has no merge function.
-    #[error("the table {table} has no merge function; give it one with Options::merge before opening the engine")]
+    #[error(
+        "the table {table} has no merge function; give it one with Options::merge before opening the engine"
+    )]
     NoMergeFunction {
         /// The table's name.
         table: String,
@@ -53,7 +55,9 @@ pub enum Error {
     #[error("the engine is closed")]
     Closed,
     /// `close` was called while transactions or snapshots were still open.
-    #[error("the engine is still in use by {users} other handles, transactions or snapshots; drop them first")]
+    #[error(
+        "the engine is still in use by {users} other handles, transactions or snapshots; drop them first"
+    )]
     InUse {
         /// How many others there are.
         users: usize,

@@ -38,11 +38,7 @@ impl Transaction {
 
     pub(crate) fn read_only(engine: Engine, durability: Durability) -> Result<Self> {
         let snapshot = StoreSnapshot::newest(&engine.inner.store)?;
-        Ok(Transaction {
-            engine,
-            durability,
-            body: RefCell::new(Body::ReadOnly(snapshot, Timestamp::MIN)),
-        })
+        Ok(Transaction { engine, durability, body: RefCell::new(Body::ReadOnly(snapshot, Timestamp::MIN)) })
     }
 
     /// The value of a key.
@@ -186,8 +182,7 @@ impl Transaction {
         let key = key.as_ref();
         let name = || table.name().to_owned();
         let Some(merge) = &table.merge else { return Err(Error::NoMergeFunction { table: name() }) };
-        let merged =
-            self.read(table, key, Intent::Update, |old| merge(key, old, operand.as_ref()))?;
+        let merged = self.read(table, key, Intent::Update, |old| merge(key, old, operand.as_ref()))?;
         let value = merged.map_err(|reason| Error::MergeFailed { table: name(), reason })?;
         self.put(table, key, value)
     }

@@ -356,10 +356,11 @@ impl CommitLog {
         let mut state = self.flusher.lock();
         state.is_asleep = true;
         let mut interval_is_over = false;
-        while !state.must_stop
-            && !self.is_wanted.load(Ordering::SeqCst)
-            && !(interval_is_over && self.wal.buffered_bytes() > 0)
-        {
+        loop {
+            let has_overdue_bytes = interval_is_over && self.wal.buffered_bytes() > 0;
+            if state.must_stop || self.is_wanted.load(Ordering::SeqCst) || has_overdue_bytes {
+                break;
+            }
             interval_is_over =
                 self.flusher_wakes.wait_for(&mut state, self.options.flush_interval).timed_out();
         }

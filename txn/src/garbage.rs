@@ -224,14 +224,16 @@ fn is_bare_tombstone(version: Version<'_>) -> bool {
 /// Takes an empty record out of the index, unless somebody holds or wants a lock on it.
 fn remove(record: Record<'_>, table: &Table, guard: &Guard) -> bool {
     let word = record.word();
-    // Acquire: pairs with the release of the last lock, so that what its holder wrote is seen below.
-    if word.compare_exchange(0, Record::DEAD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+    // Acquires what the last holder of a lock wrote. SeqCst, like its reversal below: part of the handshake
+    // between scanners and inserters, who both look at this word.
+    if word.compare_exchange(0, Record::DEAD, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return false;
     }
     // Somebody may have written a value between the look at the chain and the mark.
     let is_empty = record.head().is_none_or(|head| head.value().is_none() && head.next().is_none());
     if !is_empty {
-        word.store(0, Ordering::Release);
+        // Whoever met the mark meanwhile has waited to see what comes of it.
+        word.store(0, Ordering::SeqCst);
         return false;
     }
     table.index().remove(record, guard);

@@ -58,6 +58,9 @@ pub(crate) struct Slot {
 
 const ANNOUNCED: u64 = u64::MAX;
 
+/// The owner of a slot that is being taken.
+const CLAIMED: u64 = u64::MAX;
+
 /// All slots.
 #[derive(Debug)]
 pub struct Registry {
@@ -99,16 +102,18 @@ impl Registry {
             if slot.owner.load(Ordering::Relaxed) != 0 {
                 continue;
             }
-            let generation = slot.generation.load(Ordering::Relaxed) + 1;
-            let id = generation * (TRANSACTIONS_MAX as u64 + 1) + index as u64;
             // Acquire: pairs with the release in `release`, so that the previous owner is done.
-            if slot.owner.compare_exchange(0, id, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            if slot.owner.compare_exchange(0, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_err() {
                 continue;
             }
+            // Only now, for another owner may have come and gone since the slot was seen free.
+            let generation = slot.generation.load(Ordering::Relaxed) + 1;
             slot.generation.store(generation, Ordering::Relaxed);
+            let id = generation * (TRANSACTIONS_MAX as u64 + 1) + index as u64;
+            slot.owner.store(id, Ordering::Relaxed);
             slot.age.store(age, Ordering::Relaxed);
             slot.wounded_by.store(0, Ordering::Relaxed);
-            if index >= self.used.load(Ordering::Relaxed) {
+            if index >= self.used.load(Ordering::SeqCst) {
                 // SeqCst: a scan of the used slots that starts after this owner took a timestamp
                 // must include this slot (see `commit_bound`).
                 self.used.fetch_max(index + 1, Ordering::SeqCst);

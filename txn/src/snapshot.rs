@@ -29,7 +29,7 @@ const CHEAP_SLOTS: usize = 8;
 
 const FREE: u64 = u64::MAX;
 /// The reader is about to choose its timestamp; the watermark must not move meanwhile.
-const CHOOSING: u64 = 0;
+const CHOOSING: u64 = u64::MAX - 1;
 
 /// The snapshots that are open, and the watermark.
 ///
@@ -45,13 +45,14 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(crate) fn new(retention: Duration) -> Self {
+    /// No snapshots. Of the time before `recovered` only the newest versions were kept.
+    pub(crate) fn new(retention: Duration, recovered: Timestamp) -> Self {
         Snapshots {
             slots: (0..SNAPSHOTS_MAX).map(|_| CachePadded::new(AtomicU64::new(FREE))).collect(),
             used: AtomicUsize::new(0),
             retention_ns: retention.as_nanos().min(u128::from(u64::MAX)) as u64,
-            intended: CachePadded::new(AtomicU64::new(0)),
-            watermark: CachePadded::new(AtomicU64::new(0)),
+            intended: CachePadded::new(AtomicU64::new(recovered.0)),
+            watermark: CachePadded::new(AtomicU64::new(recovered.0)),
         }
     }
 
@@ -88,7 +89,8 @@ impl Snapshots {
             if slot.load(Ordering::Relaxed) == FREE
                 && slot.compare_exchange(FREE, value, Ordering::SeqCst, Ordering::Relaxed).is_ok()
             {
-                if index >= self.used.load(Ordering::Relaxed) {
+                // SeqCst: whoever raised it, the oracle is read after it was raised.
+                if index >= self.used.load(Ordering::SeqCst) {
                     self.used.fetch_max(index + 1, Ordering::SeqCst);
                 }
                 return Ok(index);

@@ -47,7 +47,7 @@ impl Store {
             catalog: options.catalog,
             oracle: Oracle::new(options.clock, options.recovered),
             registry: Registry::new(),
-            snapshots: Snapshots::new(options.retention),
+            snapshots: Snapshots::new(options.retention, options.recovered),
             garbage: Garbage::new(),
             log: options.log,
         }
@@ -224,11 +224,12 @@ impl Store {
         let guard = crossbeam_epoch::pin();
         let mut newest = Timestamp::MIN;
         let mut deliver = |record: Record<'_>| {
-            if let Some(version) = visible_at(record, snapshot.timestamp(), &self.registry)
-                && let Some(value) = version.value()
-            {
+            if let Some(version) = visible_at(record, snapshot.timestamp(), &self.registry) {
+                // To pass over what a commit has deleted is to have read that commit.
                 newest = newest.max(commit_timestamp(version));
-                visit(record.key(), value);
+                if let Some(value) = version.value() {
+                    visit(record.key(), value);
+                }
             }
         };
         let mut batch = synod_storage::index::Batch::new();

@@ -36,10 +36,12 @@ pub(crate) fn visible_at<'g>(record: Record<'g>, at: Timestamp, registry: &Regis
 pub(crate) fn latest_committed(record: Record<'_>) -> Option<Version<'_>> {
     let mut version = record.head();
     while let Some(candidate) = version {
+        // The link first: once a version is committed, what is older may be cut off.
+        let older = candidate.next();
         if let VersionState::Committed(_) = candidate.state() {
             break;
         }
-        version = candidate.next();
+        version = older;
     }
     version
 }

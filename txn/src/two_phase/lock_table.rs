@@ -54,6 +54,14 @@ pub(crate) enum Acquired {
     },
 }
 
+/// Who keeps others from inserting into a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    Nobody,
+    Own,
+    Others,
+}
+
 /// What the first part of a request, under the shard's mutex, came to.
 enum Step {
     Done(Acquired),
@@ -89,7 +97,7 @@ impl LockTable {
             Step::Done(acquired) => Ok(acquired),
             Step::Wait { is_first } => {
                 requester.registry.slot(requester.slot).counts.lock_wait();
-                let deadline = Instant::now() + requester.timeout;
+                let deadline = deadline_after(requester.timeout);
                 let outcome = guard.repin_after(|| self.waits.sleep(requester.slot, deadline));
                 let abort = match outcome {
                     Outcome::Granted => {
@@ -242,18 +250,46 @@ impl LockTable {
         self.waits.get_up(slot);
         if let Some(queue) = shard.get_mut(&record) {
             queue.cancel(slot);
-            if is_first {
-                // The lock may have been granted after the wait had ended.
-                queue.release(slot);
-            }
             self.serve(queue);
             self.settle(record, shard);
+        } else {
+            drop(shard);
+        }
+        if is_first {
+            // The lock may have been granted after the wait had ended, and may even have moved back into
+            // the control word since.
+            self.release(slot, record);
         }
     }
 
-    /// Releases all that `slot` holds on a record whose word was found inflated. Returns false if it no
-    /// longer is: then the word itself is to be changed.
-    pub(crate) fn release(&self, slot: u16, record: RecordPtr) -> bool {
+    /// Releases all that `slot` holds on a record, wherever that is written down.
+    #[inline]
+    pub(crate) fn release(&self, slot: u16, record: RecordPtr) {
+        // SAFETY: the lock that is being released keeps the record alive, or (if nothing is held) the
+        // caller is pinned; after the release it isn't touched any more.
+        let word = unsafe { record.get() }.word();
+        let mut current = Word(word.load(Ordering::Relaxed));
+        loop {
+            if current.is_inflated() {
+                if self.release_queued(slot, record) {
+                    return;
+                }
+                // It was deflated meanwhile.
+                current = Word(word.load(Ordering::Relaxed));
+                continue;
+            }
+            let next = current.without(slot);
+            // Release: pairs with the acquire of the next one to lock the record.
+            match word.compare_exchange_weak(current.0, next.0, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(found) => current = Word(found),
+            }
+        }
+    }
+
+    /// Releases what is held in a queue; false if there's none.
+    #[cold]
+    fn release_queued(&self, slot: u16, record: RecordPtr) -> bool {
         let mut shard = self.shard(record).lock();
         let Some(queue) = shard.get_mut(&record) else { return false };
         queue.release(slot);
@@ -281,15 +317,16 @@ impl LockTable {
         }
     }
 
-    /// What `slot` holds on the record.
-    pub(crate) fn modes_of(&self, slot: u16, record: RecordPtr) -> Modes {
-        self.shard(record).lock().get(&record).map_or(Modes::default(), |queue| queue.modes_of(slot))
-    }
-
-    /// Whether somebody other than `slot` holds the gap in front of an inflated record.
-    /// `None` if its lock isn't in the table any more.
-    pub(crate) fn gap_is_held_against(&self, slot: u16, record: RecordPtr) -> Option<bool> {
-        self.shard(record).lock().get(&record).map(|queue| queue.gap_is_held_against(slot))
+    /// Who holds the gap in front of an inflated record, as `slot` sees it. `None` if its lock isn't in the
+    /// table any more.
+    pub(crate) fn gap_of(&self, slot: u16, record: RecordPtr) -> Option<Gap> {
+        let shard = self.shard(record).lock();
+        let queue = shard.get(&record)?;
+        Some(match queue.gap_is_held_against(slot) {
+            true => Gap::Others,
+            false if queue.modes_of(slot).has(Modes::GAP) => Gap::Own,
+            false => Gap::Nobody,
+        })
     }
 
     /// Makes a record that nobody else can see yet start inflated, with `modes` held by `slot`.
@@ -303,6 +340,12 @@ impl LockTable {
 /// A request for an insertion ends without a lock.
 fn granted(is_first: bool, modes: Modes, has_waited: bool) -> Acquired {
     Acquired::Granted { is_first: is_first && modes != Modes::INSERT, has_waited }
+}
+
+/// When a wait that begins now has to end. A timeout beyond what the clock can count is as good as none.
+fn deadline_after(timeout: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    Instant::now() + timeout.min(CENTURY)
 }
 
 fn place(table: &Table, record: RecordPtr) -> Place {

@@ -127,7 +127,7 @@ impl Transaction {
         bound: Bound<&[u8]>,
         guard: &mut Guard,
     ) -> Result<()> {
-        'again: loop {
+        for round in 0.. {
             let mut witnesses = Vec::new();
             let successor = {
                 let mut fence: Option<Vec<u8>> = None;
@@ -136,25 +136,23 @@ impl Transaction {
                     let mut batch = Batch::new();
                     table.index().leaf_from(start, &mut batch, guard);
                     witnesses.push(batch.witness());
-                    let mut living = batch.records().iter().filter(|record| !is_dead(**record));
-                    match (living.next(), batch.fence()) {
+                    match (batch.records().first(), batch.fence()) {
                         (Some(record), _) => break record.ptr(),
                         (None, Some(next)) => fence = Some(next.to_vec()),
                         (None, None) => break table.end(),
                     }
                 }
             };
-            if !self.lock(table, successor, Modes::GAP, guard)? {
-                continue 'again;
+            // The lock first, the look at the leaves afterwards: an inserter that missed the lock has changed
+            // its leaf. A successor that is marked dead is waited for, until it has left the index or has
+            // turned out to be needed after all (see `garbage`).
+            if self.lock(table, successor, Modes::GAP, guard)?
+                && witnesses.iter().all(|witness| table.index().is_current(witness))
+            {
+                break;
             }
-            // The lock first, this look afterwards: an inserter that missed the lock has changed the leaf.
-            if witnesses.iter().all(|witness| table.index().is_current(witness)) {
-                return Ok(());
-            }
+            spin(round);
         }
+        Ok(())
     }
-}
-
-pub(super) fn is_dead(record: Record<'_>) -> bool {
-    Word(record.word().load(Ordering::Acquire)).is_dead()
 }

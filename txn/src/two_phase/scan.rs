@@ -3,7 +3,8 @@
 //! A step reads a leaf, locks the records of it that lie in the range (and, when serializable, the gaps in
 //! front of them), and only then makes sure that the leaf still has the keys that were read. Whatever is
 //! wrong (a record that had to be waited for, one that has left the index, a new key) repeats the step; the
-//! locks already taken stay, and are found held the next time.
+//! locks already taken stay, and are found held the next time. A record that is marked dead can't be passed
+//! over: until it has left the index, it may come back to life (see `garbage`).
 //!
 //! ```text
 //! forward     ──[a]──[c]──[e]──(g)      locks: a c e with their gaps, and the gap of g, the first
@@ -20,7 +21,6 @@ use synod_storage::index::{Batch, Witness};
 use synod_storage::sync::spin;
 use synod_storage::{RecordPtr, Table};
 
-use super::read::is_dead;
 use super::transaction::Transaction;
 use super::word::Modes;
 use crate::cursor::{Cursor, Direction};
@@ -159,7 +159,7 @@ fn find(table: &Table, cursor: &Cursor, guard: &Guard) -> Step {
 impl Step {
     /// Takes a leaf's records; returns whether the range ends among them.
     fn take_forward(&mut self, batch: &Batch<'_>, cursor: &Cursor) -> bool {
-        for &record in batch.records().iter().filter(|record| !is_dead(**record)) {
+        for &record in batch.records() {
             if cursor.is_above(record.key()) {
                 self.boundary = Some(record.ptr());
                 return true;
@@ -171,7 +171,7 @@ impl Step {
 
     /// As [`Step::take_forward`], in descending order.
     fn take_backward(&mut self, batch: &Batch<'_>, cursor: &Cursor) -> bool {
-        for &record in batch.records().iter().rev().filter(|record| !is_dead(**record)) {
+        for &record in batch.records().iter().rev() {
             if cursor.is_below(record.key()) {
                 return true;
             }

@@ -209,27 +209,9 @@ impl Transaction {
     }
 
     /// Releases all that is held on one record.
+    #[inline]
     pub(super) fn release(&self, record: RecordPtr) {
-        // SAFETY: the lock that is being released keeps the record alive; after the release it isn't
-        // touched any more.
-        let word = unsafe { record.get() }.word();
-        let mut current = Word(word.load(Ordering::Relaxed));
-        loop {
-            if current.is_inflated() {
-                if self.protocol.lock_table.release(self.slot, record) {
-                    return;
-                }
-                // It was deflated meanwhile.
-                current = Word(word.load(Ordering::Relaxed));
-                continue;
-            }
-            let next = current.without(self.slot);
-            // Release: pairs with the acquire of the next one to lock the record.
-            match word.compare_exchange_weak(current.0, next.0, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(found) => current = Word(found),
-            }
-        }
+        self.protocol.lock_table.release(self.slot, record);
     }
 
     /// Undoes everything and remembers why.

@@ -8,7 +8,7 @@ use synod_storage::index::Insertion;
 use synod_storage::sync::{Ordering, spin};
 use synod_storage::{Record, RecordPtr, Table, Timestamp, Version, VersionState, check_value};
 
-use super::lock_table::LockTable;
+use super::lock_table::{Gap, LockTable};
 use super::transaction::{Transaction, Write};
 use super::word::{Modes, Word};
 use crate::protocol::{Expect, Isolation};
@@ -179,32 +179,22 @@ fn own_index(version: Version<'_>) -> Option<u32> {
     }
 }
 
-/// Who keeps others from inserting into a gap.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Gap {
-    Nobody,
-    Own,
-    Others,
-}
-
 /// Looks at the gap lock on `successor`. Runs under the latch of the leaf that the new key belongs to.
 fn gap_in_front_of(successor: RecordPtr, slot: u16, lock_table: &LockTable) -> Gap {
     loop {
         // SAFETY: the caller is pinned and found the record in the index.
         // SeqCst: after the leaf's latch (see the module).
         let word = Word(unsafe { successor.get() }.word().load(Ordering::SeqCst));
-        let is_own = |modes: Modes| if modes.has(Modes::GAP) { Gap::Own } else { Gap::Nobody };
         if !word.is_inflated() {
             return match word.grant(slot, Modes::INSERT) {
-                Some(_) => is_own(word.modes_of(slot)),
+                Some(_) if word.modes_of(slot).has(Modes::GAP) => Gap::Own,
+                Some(_) => Gap::Nobody,
                 None => Gap::Others,
             };
         }
-        match lock_table.gap_is_held_against(slot, successor) {
-            Some(true) => return Gap::Others,
-            Some(false) => return is_own(lock_table.modes_of(slot, successor)),
-            // It was deflated meanwhile.
-            None => {}
+        // `None`: it was deflated meanwhile.
+        if let Some(gap) = lock_table.gap_of(slot, successor) {
+            return gap;
         }
     }
 }
