@@ -143,7 +143,7 @@ impl Engine {
         frame.begin();
         frame.drop_table(table.id());
         let timestamp = store.change_catalog(&mut frame)?;
-        store.catalog().remove(table.id());
+        store.remove_table(table.id());
         store.wait_durable(timestamp, Durability::Sync)?;
         Ok(true)
     }

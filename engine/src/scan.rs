@@ -36,10 +36,6 @@ impl Batch {
         Ok(())
     }
 
-    fn is_used_up(&self) -> bool {
-        self.delivered == self.ends.len()
-    }
-
     fn next(&mut self) -> Option<(Bytes, Bytes)> {
         let &(key_end, value_end) = self.ends.get(self.delivered)?;
         let start = self.start_of(self.delivered);
@@ -82,10 +78,10 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Forgets what was read ahead, if the transaction has written since: it may look different now.
+    /// Forgets what was read ahead, if the transaction has written since: it may look different now, and
+    /// there may be something where the scan had found nothing more.
     fn refresh(&mut self) {
-        if !self.batch.is_used_up()
-            && self.read_at != self.transaction.write_count()
+        if self.read_at != self.transaction.write_count()
             && let Some(key) = self.batch.last_key()
         {
             self.cursor.go_back_to(key);
@@ -113,6 +109,8 @@ impl Iterator for Scan<'_> {
                 return Some(Ok(record));
             }
             if self.cursor.is_done() {
+                // An ended scan doesn't begin again.
+                self.batch = Batch::default();
                 return None;
             }
             if let Err(error) = self.read_on() {

@@ -182,9 +182,18 @@ impl Transaction {
         let key = key.as_ref();
         let name = || table.name().to_owned();
         let Some(merge) = &table.merge else { return Err(Error::NoMergeFunction { table: name() }) };
-        let merged = self.read(table, key, Intent::Update, |old| merge(key, old, operand.as_ref()))?;
-        let value = merged.map_err(|reason| Error::MergeFailed { table: name(), reason })?;
-        self.put(table, key, value)
+        loop {
+            let combine = |old: Option<&[u8]>| (merge(key, old, operand.as_ref()), old.is_some());
+            let (merged, is_present) = self.read(table, key, Intent::Update, combine)?;
+            let value = merged.map_err(|reason| Error::MergeFailed { table: name(), reason })?;
+            // A present key is locked by now. An absent one isn't, below repeatable read: if it has got a
+            // value meanwhile, that is to be merged.
+            let expect = if is_present { Expect::Anything } else { Expect::Absent };
+            match self.write(table, key, Some(&value), expect) {
+                Err(error) if error.is_key_exists() => {}
+                outcome => return outcome.map(|_| ()),
+            }
+        }
     }
 
     /// The records of a range in ascending order of their keys. It sees this transaction's own writes, also
@@ -291,7 +300,10 @@ impl Transaction {
     fn commit_now(self) -> Result<(Engine, CommitReceipt, Durability)> {
         let receipt = match self.body.into_inner() {
             Body::ReadWrite(active) => active.commit(self.durability)?,
-            Body::ReadOnly(_, newest_read) => CommitReceipt { timestamp: newest_read, wrote: false },
+            Body::ReadOnly(snapshot, newest_read) => {
+                let forgotten = snapshot.store().newest_forgotten().min(snapshot.timestamp());
+                CommitReceipt { timestamp: newest_read.max(forgotten), wrote: false }
+            }
         };
         Ok((self.engine, receipt, self.durability))
     }

@@ -58,14 +58,15 @@ impl Table {
 
     /// Marks the table as dropped; it stays readable for those who still hold it.
     pub fn mark_dropped(&self) {
-        // Release: whoever sees the mark sees what was decided before it.
-        self.dropped.store(true, Ordering::Release);
+        // Whoever sees the mark sees what was decided before it. SeqCst: whoever begins to use the table
+        // without seeing it has announced himself before, where the one who drops it looks afterwards.
+        self.dropped.store(true, Ordering::SeqCst);
     }
 
     /// Whether the table was dropped.
     #[inline]
     pub fn is_dropped(&self) -> bool {
-        self.dropped.load(Ordering::Acquire)
+        self.dropped.load(Ordering::SeqCst)
     }
 
     /// Whether `record` is this table's end mark.

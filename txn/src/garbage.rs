@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crossbeam_epoch::Guard;
 use crossbeam_utils::CachePadded;
-use synod_storage::sync::{AtomicUsize, Mutex, Ordering};
+use synod_storage::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
 
 const SHARDS: usize = 64;
@@ -25,6 +25,8 @@ const BATCH: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Garbage {
     shards: Box<[CachePadded<Shard>]>,
+    /// The newest deletion of which no trace is left in the index.
+    forgotten: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +57,10 @@ enum Remains {
 
 impl Garbage {
     pub(crate) fn new() -> Self {
-        Garbage { shards: (0..SHARDS).map(|_| CachePadded::default()).collect() }
+        Garbage {
+            shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
+            forgotten: AtomicU64::new(0),
+        }
     }
 
     /// Queues a record, unless it is queued already. The caller holds a lock on it, or is pinned and has
@@ -71,6 +76,13 @@ impl Garbage {
         let mut queue = shard.queue.lock();
         queue.push_back(entry);
         shard.len.store(queue.len(), Ordering::Relaxed);
+    }
+
+    /// The newest deletion whose tombstone has been removed. Whoever found a key absent may have seen the
+    /// work of a commit as late as this.
+    pub(crate) fn forgotten(&self) -> Timestamp {
+        // Relaxed: it was raised before the record left the index, and the reader has looked there since.
+        Timestamp(self.forgotten.load(Ordering::Relaxed))
     }
 
     /// How many records are queued.
@@ -158,32 +170,54 @@ impl Garbage {
             }
             // The records of a dropped table go with it.
             let Some(table) = &table else { continue };
-            if let Some(again) = clean(*entry, table, watermark, guard) {
+            if let Some(again) = self.clean(*entry, table, watermark, guard) {
                 self.enqueue(shard, again);
             }
         }
     }
-}
 
-/// Removes what can go of one record; returns the entry to queue again, if there will be more to do.
-fn clean(entry: Entry, table: &Table, watermark: Timestamp, guard: &Guard) -> Option<Entry> {
-    // SAFETY: this entry holds the record's garbage claim, and nobody else removes the record.
-    let record = unsafe { entry.record.get() };
-    loop {
-        // SAFETY: no reader reads below the watermark.
-        match unsafe { prune(record, watermark, guard) } {
-            Remains::Later(ripe_at) => return Some(Entry { ripe_at, ..entry }),
-            Remains::Nothing => {
-                return (!remove(record, table, guard)).then_some(Entry { ripe_at: watermark, ..entry });
-            }
-            Remains::Clean => {
-                record.unclaim_garbage();
-                // A writer that came in between found the claim taken and relies on us.
-                if matches!(remains(record, watermark), Remains::Clean) || !record.claim_garbage() {
-                    return None;
+    /// Removes what can go of one record; returns the entry to queue again, if there will be more to do.
+    fn clean(&self, entry: Entry, table: &Table, watermark: Timestamp, guard: &Guard) -> Option<Entry> {
+        // SAFETY: this entry holds the record's garbage claim, and nobody else removes the record.
+        let record = unsafe { entry.record.get() };
+        loop {
+            // SAFETY: no reader reads below the watermark.
+            match unsafe { prune(record, watermark, guard) } {
+                Remains::Later(ripe_at) => return Some(Entry { ripe_at, ..entry }),
+                Remains::Nothing => {
+                    return (!self.remove(record, table, guard)).then_some(Entry { ripe_at: watermark, ..entry });
+                }
+                Remains::Clean => {
+                    record.unclaim_garbage();
+                    // A writer that came in between found the claim taken and relies on us.
+                    if matches!(remains(record, watermark), Remains::Clean) || !record.claim_garbage() {
+                        return None;
+                    }
                 }
             }
         }
+    }
+
+    /// Takes an empty record out of the index, unless somebody holds or wants a lock on it.
+    fn remove(&self, record: Record<'_>, table: &Table, guard: &Guard) -> bool {
+        let word = record.word();
+        // Acquires what the last holder of a lock wrote. SeqCst, like its reversal below: part of the handshake
+        // between scanners and inserters, who both look at this word.
+        if word.compare_exchange(0, Record::DEAD, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        // Somebody may have written a value between the look at the chain and the mark.
+        let head = record.head();
+        if !head.is_none_or(is_bare_tombstone) {
+            // Whoever met the mark meanwhile has waited to see what comes of it.
+            word.store(0, Ordering::SeqCst);
+            return false;
+        }
+        if let Some(VersionState::Committed(deleted)) = head.map(Version::state) {
+            self.forgotten.fetch_max(deleted.0, Ordering::Relaxed);
+        }
+        table.index().remove(record, guard);
+        true
     }
 }
 
@@ -219,23 +253,4 @@ fn remains(record: Record<'_>, watermark: Timestamp) -> Remains {
 
 fn is_bare_tombstone(version: Version<'_>) -> bool {
     version.value().is_none() && version.next().is_none()
-}
-
-/// Takes an empty record out of the index, unless somebody holds or wants a lock on it.
-fn remove(record: Record<'_>, table: &Table, guard: &Guard) -> bool {
-    let word = record.word();
-    // Acquires what the last holder of a lock wrote. SeqCst, like its reversal below: part of the handshake
-    // between scanners and inserters, who both look at this word.
-    if word.compare_exchange(0, Record::DEAD, Ordering::SeqCst, Ordering::Relaxed).is_err() {
-        return false;
-    }
-    // Somebody may have written a value between the look at the chain and the mark.
-    let is_empty = record.head().is_none_or(|head| head.value().is_none() && head.next().is_none());
-    if !is_empty {
-        // Whoever met the mark meanwhile has waited to see what comes of it.
-        word.store(0, Ordering::SeqCst);
-        return false;
-    }
-    table.index().remove(record, guard);
-    true
 }

@@ -10,6 +10,7 @@ mod commit_log;
 mod cursor;
 mod error;
 mod garbage;
+mod graveyard;
 mod oracle;
 mod protocol;
 mod registry;

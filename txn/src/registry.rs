@@ -102,8 +102,9 @@ impl Registry {
             if slot.owner.load(Ordering::Relaxed) != 0 {
                 continue;
             }
-            // Acquire: pairs with the release in `release`, so that the previous owner is done.
-            if slot.owner.compare_exchange(0, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            // Acquires what the previous owner did: pairs with the release in `release`. SeqCst: either
+            // `running_now` sees this owner, or the owner sees what was marked before.
+            if slot.owner.compare_exchange(0, CLAIMED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
                 continue;
             }
             // Only now, for another owner may have come and gone since the slot was seen free.
@@ -139,6 +140,23 @@ impl Registry {
         self.slots[..self.used.load(Ordering::SeqCst)].iter().map(|padded| &**padded)
     }
 
+    /// The transactions that are running now, and perhaps some that have just ended. A transaction that isn't
+    /// among them sees every sequentially consistent store that its caller has made before.
+    pub(crate) fn running_now(&self) -> Vec<(u16, TransactionId)> {
+        let owner = |slot: &Slot| {
+            for round in 0.. {
+                match slot.owner.load(Ordering::SeqCst) {
+                    0 => return None,
+                    CLAIMED => spin(round),
+                    id => return Some(TransactionId(id)),
+                }
+            }
+            unreachable!("the loop ends by returning")
+        };
+        let slots = self.used_slots().enumerate();
+        slots.filter_map(|(index, slot)| Some((index as u16, owner(slot)?))).collect()
+    }
+
     /// How many transactions are running.
     pub fn running(&self) -> usize {
         self.used_slots().filter(|slot| slot.owner.load(Ordering::Relaxed) != 0).count()
@@ -172,6 +190,11 @@ impl Slot {
     #[inline]
     pub(crate) fn id(&self) -> TransactionId {
         TransactionId(self.owner.load(Ordering::Relaxed))
+    }
+
+    /// Whether this transaction still has the slot. Acquire: if not, all that it did is seen.
+    pub(crate) fn is_owned_by(&self, id: TransactionId) -> bool {
+        self.owner.load(Ordering::Acquire) == id.0
     }
 
     /// Age and id: a total order among the running transactions, oldest first.

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::commit_log::CommitLog;
 use crate::cursor::{Cursor, Direction};
 use crate::garbage::Garbage;
+use crate::graveyard::Graveyard;
 use crate::registry::Registry;
 use crate::snapshot::Snapshots;
 use crate::visibility::visible_at;
@@ -37,6 +38,7 @@ pub struct Store {
     registry: Registry,
     snapshots: Snapshots,
     garbage: Garbage,
+    graveyard: Graveyard,
     log: Option<CommitLog>,
 }
 
@@ -49,6 +51,7 @@ impl Store {
             registry: Registry::new(),
             snapshots: Snapshots::new(options.retention, options.recovered),
             garbage: Garbage::new(),
+            graveyard: Graveyard::default(),
             log: options.log,
         }
     }
@@ -143,6 +146,20 @@ impl Store {
         timestamp
     }
 
+    /// Takes a table out of the catalog and marks it as dropped; its memory goes when no transaction can hold
+    /// a lock in it any more, and the last handle to it is gone.
+    pub fn remove_table(&self, id: TableId) {
+        if let Some(table) = self.catalog.remove(id) {
+            self.graveyard.bury(table, &self.registry);
+        }
+    }
+
+    /// The newest commit that somebody who finds a key absent may have seen the work of, although no record
+    /// tells of it any more. Whoever acknowledges what was read has to wait until it is durable.
+    pub fn newest_forgotten(&self) -> Timestamp {
+        self.garbage.forgotten()
+    }
+
     /// Waits until the commit at `timestamp`, and all before it, are as durable as `level` promises.
     pub fn wait_durable(&self, timestamp: Timestamp, level: Durability) -> Result<()> {
         match &self.log {
@@ -191,6 +208,7 @@ impl Store {
     pub fn sweep(&self) -> usize {
         let watermark = self.snapshots.advance(&self.oracle);
         let worked = self.garbage.sweep(watermark, &self.catalog);
+        self.graveyard.sweep(&self.registry);
         // Hands this thread's retired memory on, so that it doesn't wait for more to come.
         crossbeam_epoch::pin().flush();
         worked

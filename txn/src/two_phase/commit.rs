@@ -16,7 +16,8 @@ impl Transaction {
             self.release_locks();
             self.registered().counts.commit();
             self.finish();
-            return Ok(CommitReceipt { timestamp: self.newest_read, wrote: false });
+            let timestamp = self.newest_read.max(self.store().newest_forgotten());
+            return Ok(CommitReceipt { timestamp, wrote: false });
         }
         if let Some(dropped) = self.buffers.tables.iter().find(|table| table.is_dropped()) {
             return Err(Error::TableDropped { table: dropped.name().to_owned() });

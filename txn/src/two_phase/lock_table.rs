@@ -2,7 +2,7 @@
 //!
 //! Queues live in shards, each under a mutex, by the record's address. A record's word changes from and to
 //! the inflated state only under its shard's mutex. Order of locking: an index leaf's latch (an inserter
-//! looks at its successor under it), a shard, the wait-for graph or a sleeper's bed.
+//! looks at its successor under it), a shard, the wait-for graph, a sleeper's bed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -45,9 +45,9 @@ pub(crate) struct Requester<'a> {
 pub(crate) enum Acquired {
     /// The record has left the index; nothing is held on it.
     Dead,
-    /// The lock is held (or, for an insertion, the gap was free a moment ago).
+    /// The lock is held (or, for an insertion that didn't wait, the gap was free a moment ago).
     Granted {
-        /// Whether this is the first lock that the transaction holds on the record.
+        /// Whether this is the first thing that the transaction holds on the record.
         is_first: bool,
         /// Whether it had to be waited for.
         has_waited: bool,
@@ -211,20 +211,21 @@ impl LockTable {
 
     /// Ends every cycle through `slot` by aborting its youngest member.
     fn break_cycles(&self, slot: u16, registry: &Registry) -> Option<Abort> {
-        while let Some(mut cycle) = self.waits.find_cycle(slot) {
+        let member = |(slot, place): (u16, Place)| DeadlockMember {
+            transaction: registry.slot(slot).id(),
+            table: place.table,
+            key: place.key,
+        };
+        let choose = |mut cycle: Vec<(u16, Place)>| {
             let youngest = (0..cycle.len()).max_by_key(|&member| registry.slot(cycle[member].0).seniority());
             cycle.rotate_left(youngest.unwrap_or(0));
             let victim = cycle[0].0;
-            let member = |(slot, place): (u16, Place)| DeadlockMember {
-                transaction: registry.slot(slot).id(),
-                table: place.table,
-                key: place.key,
-            };
-            let abort = Abort::Deadlock { cycle: cycle.into_iter().map(member).collect() };
-            if victim == slot {
-                return Some(abort);
+            (victim, Abort::Deadlock { cycle: cycle.into_iter().map(member).collect() })
+        };
+        while let Some(end) = self.waits.break_cycle(slot, choose) {
+            if let Some(own) = end {
+                return Some(own);
             }
-            self.waits.abort(victim, abort);
         }
         None
     }
@@ -337,9 +338,9 @@ impl LockTable {
     }
 }
 
-/// A request for an insertion ends without a lock.
+/// A request for an insertion that needn't wait ends without a lock.
 fn granted(is_first: bool, modes: Modes, has_waited: bool) -> Acquired {
-    Acquired::Granted { is_first: is_first && modes != Modes::INSERT, has_waited }
+    Acquired::Granted { is_first: is_first && (has_waited || modes != Modes::INSERT), has_waited }
 }
 
 /// When a wait that begins now has to end. A timeout beyond what the clock can count is as good as none.

@@ -13,8 +13,8 @@
 //! |------------------|-----------------------------------------|-----------------------------------------|
 //! | read uncommitted | no lock, whatever is newest             | likewise                                |
 //! | read committed   | wait for writers, keep no lock          | likewise                                |
-//! | repeatable read  | shared lock to the end                  | shared locks on the records found       |
-//! | serializable     | shared lock; for an absent key, its gap | shared locks on records and their gaps  |
+//! | repeatable read  | shared lock; for an absent key, its gap | shared locks on the records found       |
+//! | serializable     | likewise                                | shared locks on records and their gaps  |
 //!
 //! Every write takes an exclusive lock at every level. A write goes into the version chain at once, as a
 //! *pending* version that its commit will stamp; so a transaction finds its own writes where it looks for any

@@ -5,6 +5,10 @@
 //! a request by somebody who already holds a part of the lock (an *upgrade*): it goes ahead of all who hold
 //! nothing, because they wait for its sender anyway; queueing it behind them would be a deadlock with nobody
 //! at fault.
+//!
+//! A request to insert into a gap that is free holds nothing: the inserter has the index leaf to itself while
+//! it asks. One that had to wait is held from its grant on, like any other lock; if it weren't, the gap would
+//! be taken again by those who queue behind before the inserter has woken up, and it might never get in.
 
 use std::collections::VecDeque;
 
@@ -45,7 +49,8 @@ impl Queue {
         }
         self.holders.iter().try_fold(Word(0), |word, &(slot, modes)| {
             let sharing = modes.has(Modes::SHARED) || modes.has(Modes::GAP);
-            if sharing && slot >= SHARING_SLOTS { None } else { word.grant(slot, modes) }
+            let has_bits = !modes.has(Modes::INSERT) && (!sharing || slot < SHARING_SLOTS);
+            if has_bits { word.grant(slot, modes) } else { None }
         })
     }
 
@@ -61,7 +66,9 @@ impl Queue {
         let is_upgrade = !held.is_empty();
         let ahead = if is_upgrade { self.upgrades() } else { self.waiters.len() };
         if self.is_free_for((slot, wanted), ahead) {
-            self.grant((slot, wanted));
+            if wanted != Modes::INSERT {
+                self.grant((slot, wanted));
+            }
             Decision::Granted
         } else {
             self.waiters.insert(ahead, (slot, wanted));
@@ -81,7 +88,7 @@ impl Queue {
     }
 
     fn grant(&mut self, (slot, modes): Entry) {
-        if modes == Modes::INSERT || modes.is_empty() {
+        if modes.is_empty() {
             return;
         }
         match self.holders.iter_mut().find(|holder| holder.0 == slot) {
@@ -181,14 +188,19 @@ mod tests {
     }
 
     #[test]
-    fn inserters_wait_for_gap_holders_and_hold_nothing() {
+    fn inserters_wait_for_gap_holders_and_keep_their_turn() {
         let mut queue = Queue::held_by(1, Modes::GAP);
         assert_eq!(queue.request(1, Modes::INSERT), Decision::Granted);
+        assert_eq!(queue.modes_of(1), Modes::GAP, "nothing is held by one who needn't wait");
         assert_eq!(queue.request(2, Modes::INSERT), Decision::Queued);
         assert_eq!(queue.request(3, Modes::GAP), Decision::Queued, "the inserter isn't starved");
         queue.release(1);
-        assert_eq!(queue.promote(), [2, 3]);
-        assert!(queue.modes_of(2).is_empty());
+        assert_eq!(queue.promote(), [2]);
+        assert!(!queue.gap_is_held_against(2));
+        assert_eq!(queue.request(2, Modes::INSERT), Decision::Granted);
+        assert_eq!(queue.to_word(), None, "the word has no bit for it");
+        queue.release(2);
+        assert_eq!(queue.promote(), [3]);
         assert!(queue.gap_is_held_against(2));
     }
 

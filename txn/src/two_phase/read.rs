@@ -25,7 +25,7 @@ impl Transaction {
         let mut guard = pin();
         for round in 0.. {
             let Some(record) = self.find(table, key, &guard) else {
-                if self.isolation < Isolation::Serializable || self.lock_gap_of(table, key, &mut guard)? {
+                if self.isolation < Isolation::RepeatableRead || self.lock_gap_of(table, key, &mut guard)? {
                     visit(None);
                     return Ok(());
                 }
@@ -114,7 +114,7 @@ impl Transaction {
         }
     }
 
-    /// Serializable: locks the gap in which `key` would be; false if the key has appeared meanwhile.
+    /// Locks the gap in which `key` would be, so that it stays absent; false if it has appeared meanwhile.
     pub(super) fn lock_gap_of(&mut self, table: &Arc<Table>, key: &[u8], guard: &mut Guard) -> Result<bool> {
         self.lock_gap_from(table, Bound::Included(key), guard)?;
         Ok(table.index().get(key, guard).is_none())

@@ -131,13 +131,29 @@ impl Waits {
         }
     }
 
-    /// A cycle through `start`: each member waits for the next one, the last for the first.
-    pub(crate) fn find_cycle(&self, start: u16) -> Option<Vec<(u16, Place)>> {
-        self.graph.lock().find_cycle(start)
+    /// Breaks one cycle through `start`, if there is one: `choose` gets its members, each of which waits for
+    /// the next one and the last for the first, and says who is aborted, and how. If that is `start` itself,
+    /// which hasn't fallen asleep yet, its abort is returned; any other victim is told at once, while the
+    /// graph is locked, so that it still waits where the cycle says.
+    pub(crate) fn break_cycle(
+        &self,
+        start: u16,
+        choose: impl FnOnce(Vec<(u16, Place)>) -> (u16, Abort),
+    ) -> Option<Option<Abort>> {
+        let mut graph = self.graph.lock();
+        let (victim, abort) = choose(graph.find_cycle(start)?);
+        if victim == start {
+            return Some(Some(abort));
+        }
+        graph.waiting.remove(&victim);
+        self.wake(victim, State::Aborted(abort));
+        Some(None)
     }
 }
 
 impl Graph {
+    /// A cycle through `start`: each member waits for the next one, the last for the first.
+    ///
     /// Depth-first search; a transaction from which no way leads back to `start` is left at once when it
     /// is met again.
     fn find_cycle(&self, start: u16) -> Option<Vec<(u16, Place)>> {

@@ -25,7 +25,7 @@ impl Modes {
     pub(crate) const EXCLUSIVE: Modes = Modes(4);
     /// To keep keys out of the gap in front of the record; shared.
     pub(crate) const GAP: Modes = Modes(8);
-    /// To insert a key into the gap: waits for gap holders, and is never held.
+    /// To insert a key into the gap: waits for gap holders, and is held only after such a wait.
     pub(crate) const INSERT: Modes = Modes(16);
 
     pub(crate) const fn with(self, other: Modes) -> Modes {

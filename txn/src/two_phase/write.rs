@@ -33,8 +33,8 @@ impl Transaction {
                 }
                 (None, Some(_)) => self.insert_record(table, key, &mut guard)?,
                 (None, None) => {
-                    let serializable = self.isolation == Isolation::Serializable;
-                    if !serializable || self.lock_gap_of(table, key, &mut guard)? {
+                    let is_repeatable = self.isolation >= Isolation::RepeatableRead;
+                    if !is_repeatable || self.lock_gap_of(table, key, &mut guard)? {
                         return Ok(false);
                     }
                     None
