@@ -63,7 +63,7 @@ struct Segment {
 }
 
 /// Replays the log of `place`, and makes its end fit to be written on. Returns the last segment, if
-/// there is any.
+/// there is any; what was replayed is durable when that has been synced.
 pub(super) fn recover(place: &Place, replay: &mut Replay<'_>) -> Result<(Option<OpenSegment>, Recovery)> {
     let mut segments = open_segments(place)?;
     let total_bytes = segments.iter().map(|segment| segment.size).sum();

@@ -73,7 +73,7 @@ pub(super) struct Place {
 pub(super) struct OpenSegment {
     pub(super) number: u64,
     pub(super) file: Box<dyn DeviceFile>,
-    /// Where the next write goes. All before it is durable when the segment is handed to a writer.
+    /// Where the next write goes.
     pub(super) offset: u64,
 }
 
@@ -100,7 +100,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Goes on at the end of `segment`, or begins a log.
+    /// Goes on at the end of `segment`, or begins a log. Syncs the segment, so that all that is in it is
+    /// durable from the start.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the first segment can't be created or prepared.

@@ -1,6 +1,8 @@
 //! A log that ends too early is cut at its last whole frame, and goes on from there.
 
 use synod_storage::device::{Device, MemoryDevice};
+use synod_storage::wal::FrameBuilder;
+use synod_storage::{TableId, Timestamp};
 
 use crate::support::{
     Commit, append, commit, commit_each, commits, device_with_segments, open, read_file, segment_path,
@@ -49,30 +51,46 @@ fn a_log_cut_at_any_byte_yields_the_whole_frames_before_it() {
 }
 
 #[test]
+fn a_frame_out_of_order_ends_the_log() {
+    let (mut bytes, ends) = synced_log(3, 30);
+    let mut frame = FrameBuilder::new();
+    frame.put(TableId(0), b"key", b"value").unwrap();
+    for timestamp in [2, 3] {
+        let frame = frame.finish(Timestamp(timestamp));
+        bytes[ends[2]..][..frame.len()].copy_from_slice(frame);
+        let (_, recovery, found) = open(&device_with_segments(&[&bytes]), SEGMENT_BYTES).unwrap();
+        assert_eq!(found, commits(1..=3, 30));
+        assert_eq!(recovery.cut.unwrap().bytes, frame.len() as u64);
+    }
+}
+
+#[test]
 fn remains_behind_the_cut_never_come_back() {
     let (bytes, ends) = synced_log(1, 30);
-    // An unsynced flush of three commits, whose first sector a crash has lost.
+    // An unsynced flush of three commits, whose first sector a crash has lost; long enough that what is
+    // left of it lies beyond the zeros that a new log writes ahead.
+    let (value_bytes, segment_bytes) = (3 << 20, 64 << 20);
     let device = device_with_segments(&[&bytes]);
-    let (wal, ..) = open(&device, SEGMENT_BYTES).unwrap();
+    let (wal, ..) = open(&device, segment_bytes).unwrap();
     for timestamp in 2..=4 {
-        append(&wal, 0, &commit(timestamp, 500)).unwrap();
+        append(&wal, 0, &commit(timestamp, value_bytes)).unwrap();
     }
-    wal.flush(synod_storage::Timestamp(4), false).unwrap();
+    wal.flush(Timestamp(4), false).unwrap();
     drop(wal);
     let mut torn = read_file(&device, &segment_path(1));
     torn[ends[0]..4608].fill(0);
     let device = device_with_segments(&[&torn]);
-    let (wal, recovery, found) = open(&device, SEGMENT_BYTES).unwrap();
+    let (wal, recovery, found) = open(&device, segment_bytes).unwrap();
     assert_eq!(found, commits(1..=1, 30));
     let cut = recovery.cut.unwrap();
     assert_eq!((cut.path, cut.offset), (segment_path(1), ends[0] as u64));
-    assert!(cut.bytes > 1000);
+    assert!(cut.bytes > 6 << 20);
     // Exactly as long as what was lost, so that the frames behind would fit on again.
-    append(&wal, 0, &commit(2, 500)).unwrap();
-    wal.flush(synod_storage::Timestamp(2), true).unwrap();
+    append(&wal, 0, &commit(2, value_bytes)).unwrap();
+    wal.flush(Timestamp(2), true).unwrap();
     drop(wal);
-    let (_, recovery, found) = open(&device, SEGMENT_BYTES).unwrap();
-    assert_eq!(found, [commit(1, 30), commit(2, 500)]);
+    let (_, recovery, found) = open(&device, segment_bytes).unwrap();
+    assert!(found == [commit(1, 30), commit(2, value_bytes)], "{} commits", found.len());
     assert_eq!(recovery.cut, None);
 }
 
