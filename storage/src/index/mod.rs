@@ -12,15 +12,15 @@
 //!              records: control word, versions, whole key
 //! ```
 //!
-//! Every node carries a *version latch* ([`latch`]). Writers lock the one to three nodes that they change;
-//! readers only compare versions before and after, and start over if something moved (optimistic lock
-//! coupling: Leis, Haubenschild, Neumann, IEEE Data Engineering Bulletin 42(1), 2019; for trees first in
-//! Leis et al., "The ART of Practical Synchronization", DaMoN 2016).
+//! Every node carries a *version latch* (`latch.rs`). Writers lock the few nodes that they change; readers
+//! only compare versions before and after, and start over if something moved (optimistic lock coupling:
+//! Leis, Haubenschild, Neumann, IEEE Data Engineering Bulletin 42(1), 2019; for trees first in Leis et al.,
+//! "The ART of Practical Synchronization", DaMoN 2016).
 //!
-//! Nodes keep eight bytes of each key side by side ([`keys`]), and ask for all of them at once on
-//! arrival ([`search`](mod@search)). Every node knows its *fences*, the bounds of its keys; leaves have no sibling
-//! links, a scan goes on at the fence ([`scan`]). A leaf that becomes empty is taken out of the tree, and
-//! its neighbour absorbs its range ([`remove`]; Johnson & Shasha: "B-trees with inserts and deletes: why
+//! Nodes keep eight bytes of each key side by side (`keys.rs`), and ask for all of them at once on arrival
+//! (`search.rs`). Every node knows its *fences*, the bounds of its keys (`node.rs`); leaves have no sibling
+//! links, a scan goes on at the fence (`scan.rs`). A leaf that becomes empty is taken out of the tree, and
+//! its neighbour absorbs its range (`remove.rs`; Johnson & Shasha: "B-trees with inserts and deletes: why
 //! free-at-empty is better than merge-at-half", JCSS 47(1), 1993).
 //!
 //! # Phantoms
@@ -33,9 +33,10 @@
 //!
 //! # Memory
 //!
-//! Records and separators are freed through epochs (`crossbeam-epoch`): hence the [`Guard`] in every call,
-//! which must be one of the default collector. Nodes are never freed while the index lives; they go
-//! back to a [`pool`].
+//! Records and separators are freed through epochs (`crossbeam-epoch`): hence the [`Guard`] in every call;
+//! all guards must be of one collector. Nodes are never freed while the index lives; they go back to a pool
+//! (`pool.rs`). Dropping the index frees everything at once: whoever drops it sees to it that no record and
+//! no fence that came out of it is still in use.
 //!
 //! # Left out
 //!
