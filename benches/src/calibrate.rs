@@ -48,7 +48,7 @@ impl Lookups {
     /// Builds the map and draws `samples` keys. About 0.3 s and 30 MB for the full size.
     pub fn new(entries: u64, samples: usize) -> Lookups {
         let map = (0..entries).map(|key| (key, key)).collect();
-        let keys = scattered_keys(entries, LOOKUP_THETA, samples, &mut Random::new(0x10_0C, 0));
+        let keys = scattered_keys(entries, LOOKUP_THETA, samples, &mut Random::new(0x100C, 0));
         Lookups { map, keys }
     }
 

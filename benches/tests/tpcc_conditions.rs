@@ -125,9 +125,9 @@ fn condition_1_warehouse_against_its_districts() {
     let report = expect_only(1, |txn, tables| {
         change(txn, &tables.warehouse, &keys::warehouse(1), |row| {
             let mut warehouse = Warehouse::parse(row).expect("a warehouse");
-            warehouse.set_year_to_date(warehouse.year_to_date() + 5_00);
+            warehouse.set_year_to_date(warehouse.year_to_date() + 500);
         });
-        pay(txn, tables, NOWHERE, 5_00);
+        pay(txn, tables, NOWHERE, 500);
     });
     assert_eq!(report.examples, ["W 1: W_YTD is 3005.00, sum(D_YTD) is 3000.00"]);
 }
@@ -164,7 +164,7 @@ fn condition_4_lines_of_no_order() {
             supply_warehouse: 1,
             delivered: 0,
             quantity: 1,
-            amount: 1_00,
+            amount: 100,
             district_info: [b'x'; 24],
         };
         values.encode(&mut row);
@@ -208,7 +208,7 @@ fn condition_7_delivery_of_each_line() {
 
 #[test]
 fn condition_8_payments_of_a_warehouse() {
-    let report = expect_only(8, |txn, tables| pay(txn, tables, NOWHERE, 7_00));
+    let report = expect_only(8, |txn, tables| pay(txn, tables, NOWHERE, 700));
     assert_eq!(report.examples, ["W 1: W_YTD is 3000.00, sum(H_AMOUNT) is 3007.00"]);
 }
 
@@ -236,8 +236,8 @@ fn condition_9_payments_of_a_district() {
 fn condition_10_payments_of_a_customer() {
     let report = expect_only(10, |txn, tables| {
         change_customer(txn, tables, 8, |customer| {
-            customer.set_balance(customer.balance() - 3_00);
-            customer.set_year_to_date_payment(customer.year_to_date_payment() + 3_00);
+            customer.set_balance(customer.balance() - 300);
+            customer.set_year_to_date_payment(customer.year_to_date_payment() + 300);
         });
     });
     assert_eq!(
@@ -262,7 +262,7 @@ fn condition_11_number_of_deliveries() {
 #[test]
 fn condition_12_balance_and_payments_of_a_customer() {
     let report = expect_only(12, |txn, tables| {
-        change_customer(txn, tables, 8, |customer| customer.set_year_to_date_payment(9_00));
+        change_customer(txn, tables, 8, |customer| customer.set_year_to_date_payment(900));
     });
     assert_eq!(
         report.examples,

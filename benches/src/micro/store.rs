@@ -34,7 +34,7 @@ impl Store {
         fill(&engine, &table, options.records)?;
         let grown = machine::memory().resident_bytes.saturating_sub(before) as f64;
         let overhead = grown / options.records as f64 - (KEY_BYTES + VALUE_BYTES) as f64;
-        let mut random = Random::new(0x0051_0D, 0);
+        let mut random = Random::new(0x510D, 0);
         let all = scattered_keys(options.records, theta, options.operations * options.threads, &mut random);
         let keys_of_thread = all.chunks(options.operations).map(<[u64]>::to_vec).collect();
         Ok((Store { engine, table, records: options.records, keys_of_thread }, overhead))

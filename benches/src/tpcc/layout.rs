@@ -89,7 +89,7 @@ pub fn push_text(row: &mut Vec<u8>, text: &[u8]) {
 
 /// Writes, for one table, the view over a row's bytes and the struct of all its values.
 ///
-/// `row! { Stock "stock", StockValues<'a> { quantity set_quantity: i16, … } texts { data } }` gives
+/// `row! { pub Stock "stock", StockValues<'a> { quantity set_quantity: i16, … } texts { data } }` gives
 ///
 /// - `Stock<B>`: a view over bytes `B`, with `quantity()` for reading, `set_quantity(…)` where the bytes can be
 ///   written, and `data()` for the text;
@@ -97,7 +97,7 @@ pub fn push_text(row: &mut Vec<u8>, text: &[u8]) {
 macro_rules! row {
     (
         $(#[$about:meta])*
-        $view:ident $table:literal, $values:ident $(<$life:lifetime>)? {
+        $vis:vis $view:ident $table:literal, $values:ident $(<$life:lifetime>)? {
             $( $(#[$field_about:meta])* $field:ident $set:ident: $type:ty, )*
         }
         texts { $( $(#[$text_about:meta])* $text:ident, )* }
@@ -106,7 +106,7 @@ macro_rules! row {
         ///
         /// This is a view over the row's bytes; fields are read when they are asked for.
         #[derive(Clone, Copy, Debug)]
-        pub struct $view<B>(B);
+        $vis struct $view<B>(B);
 
         const _: () = {
             /// Only for the offsets: no value of this type is ever made.
@@ -130,7 +130,7 @@ macro_rules! row {
                 ///
                 /// If the bytes are shorter than the fixed part of such a row.
                 #[inline]
-                pub fn parse(bytes: B) -> $crate::error::Result<Self> {
+                $vis fn parse(bytes: B) -> $crate::error::Result<Self> {
                     $crate::tpcc::layout::check_fixed_part($table, bytes.as_ref(), size_of::<Fixed>())?;
                     Ok($view(bytes))
                 }
@@ -138,7 +138,7 @@ macro_rules! row {
                 $(
                     $(#[$field_about])*
                     #[inline]
-                    pub fn $field(&self) -> $type {
+                    $vis fn $field(&self) -> $type {
                         const AT: usize = std::mem::offset_of!(Fixed, $field);
                         $crate::tpcc::layout::Field::read(&self.0.as_ref()[AT..AT + size_of::<$type>()])
                     }
@@ -151,7 +151,7 @@ macro_rules! row {
                     ///
                     /// If the row is cut short.
                     #[inline]
-                    pub fn $text(&self) -> $crate::error::Result<&[u8]> {
+                    $vis fn $text(&self) -> $crate::error::Result<&[u8]> {
                         let bytes = self.0.as_ref();
                         let fixed_bytes = size_of::<Fixed>();
                         $crate::tpcc::layout::text_range($table, bytes, fixed_bytes, Text::$text as usize)
@@ -164,7 +164,7 @@ macro_rules! row {
                 $(
                     /// Changes the field in place.
                     #[inline]
-                    pub fn $set(&mut self, value: $type) {
+                    $vis fn $set(&mut self, value: $type) {
                         const AT: usize = std::mem::offset_of!(Fixed, $field);
                         $crate::tpcc::layout::Field::write(
                             &value,
@@ -176,7 +176,7 @@ macro_rules! row {
 
             impl $(<$life>)? $values $(<$life>)? {
                 /// Writes the values as a row; `row` is cleared first.
-                pub fn encode(&self, row: &mut Vec<u8>) {
+                $vis fn encode(&self, row: &mut Vec<u8>) {
                     row.clear();
                     row.resize(size_of::<Fixed>(), 0);
                     $({
@@ -190,9 +190,9 @@ macro_rules! row {
 
         #[doc = concat!("All values of a row of table ", $table, ".")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $values $(<$life>)? {
-            $( $(#[$field_about])* pub $field: $type, )*
-            $( $(#[$text_about])* pub $text: &'a [u8], )*
+        $vis struct $values $(<$life>)? {
+            $( $(#[$field_about])* $vis $field: $type, )*
+            $( $(#[$text_about])* $vis $text: &'a [u8], )*
         }
     };
 }
@@ -200,8 +200,6 @@ pub(crate) use row;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     row! {
         /// A row of nothing but this test.
         Sample "sample", SampleValues<'a> {

@@ -21,6 +21,9 @@ use crate::random::Random;
 use std::io::Write;
 use synod::Transaction;
 
+/// H_AMOUNT: from 1.00 to 5,000.00 (2.5.1.3).
+const AMOUNT_CENTS: (u64, u64) = (100, 5_000 * 100);
+
 /// What the terminal enters (2.5.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Payment {
@@ -80,7 +83,7 @@ impl Payment {
             district,
             customer_district,
             customer: draw_customer(random, scale, constants),
-            amount_cents: random.between(1_00, 5_000_00) as i32,
+            amount_cents: random.between(AMOUNT_CENTS.0, AMOUNT_CENTS.1) as i32,
             date: now_us(),
             history_id,
         }
@@ -207,7 +210,7 @@ mod tests {
             district: home,
             customer_district: DistrictId { warehouse: 7, district: 9 },
             customer: CustomerSelection::Id(123),
-            amount_cents: 5_07,
+            amount_cents: 507,
             date: 0,
             history_id: 0,
         };

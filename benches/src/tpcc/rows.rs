@@ -19,7 +19,7 @@ pub const NULL: u8 = 0;
 
 row! {
     /// A row of WAREHOUSE.
-    Warehouse "warehouse", WarehouseValues<'a> {
+    pub Warehouse "warehouse", WarehouseValues<'a> {
         /// W_YTD: what was paid this year, in cents.
         year_to_date set_year_to_date: i64,
         /// W_TAX: sales tax, in hundredths of a percent.
@@ -43,7 +43,7 @@ row! {
 
 row! {
     /// A row of DISTRICT.
-    District "district", DistrictValues<'a> {
+    pub District "district", DistrictValues<'a> {
         /// D_NEXT_O_ID: the number of the next order.
         next_order set_next_order: u32,
         /// D_YTD: what was paid this year, in cents.
@@ -69,7 +69,7 @@ row! {
 
 row! {
     /// A row of CUSTOMER. C_DATA is the last text: the one that changes its length.
-    Customer "customer", CustomerValues<'a> {
+    pub Customer "customer", CustomerValues<'a> {
         /// C_BALANCE: what the customer owes, in cents.
         balance set_balance: i64,
         /// C_YTD_PAYMENT: what the customer has paid this year, in cents.
@@ -113,7 +113,7 @@ row! {
 
 row! {
     /// A row of HISTORY. H_W_ID and H_D_ID are in the key.
-    History "history", HistoryValues<'a> {
+    pub History "history", HistoryValues<'a> {
         /// H_C_W_ID.
         customer_warehouse set_customer_warehouse: u16,
         /// H_C_D_ID.
@@ -133,7 +133,7 @@ row! {
 
 row! {
     /// A row of ORDER.
-    Order "order", OrderValues {
+    pub Order "order", OrderValues {
         /// O_C_ID.
         customer set_customer: u16,
         /// O_ENTRY_D, in microseconds since the Unix epoch.
@@ -150,7 +150,7 @@ row! {
 
 row! {
     /// A row of ORDER_LINE.
-    OrderLine "order_line", OrderLineValues {
+    pub OrderLine "order_line", OrderLineValues {
         /// OL_I_ID.
         item set_item: u32,
         /// OL_SUPPLY_W_ID.
@@ -169,7 +169,7 @@ row! {
 
 row! {
     /// A row of ITEM.
-    Item "item", ItemValues<'a> {
+    pub Item "item", ItemValues<'a> {
         /// I_IM_ID.
         image set_image: u32,
         /// I_PRICE, in cents.
@@ -185,7 +185,7 @@ row! {
 
 row! {
     /// A row of STOCK.
-    Stock "stock", StockValues<'a> {
+    pub Stock "stock", StockValues<'a> {
         /// S_QUANTITY.
         quantity set_quantity: i16,
         /// S_YTD: how many were ordered this year.

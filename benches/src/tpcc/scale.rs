@@ -7,7 +7,7 @@ pub const DISTRICTS: u8 = 10;
 /// Customers of a district share at most this many last names (clause 4.3.2.3).
 pub const LAST_NAMES: u16 = 1_000;
 /// The opening payment of each customer, in cents: the one HISTORY row of the population (clause 4.3.3.1).
-pub const OPENING_PAYMENT_CENTS: i64 = 10_00;
+pub const OPENING_PAYMENT_CENTS: i64 = 10 * 100;
 
 const FULL_ITEMS: u32 = 100_000;
 const FULL_CUSTOMERS: u16 = 3_000;

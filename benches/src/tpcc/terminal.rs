@@ -97,7 +97,7 @@ impl<'a> Terminal<'a> {
             turn: 0,
             stock_level_district: options.think.then_some(district_of_thread),
             in_flight: options.in_flight,
-            updating: TransactOptions { transaction: transaction.clone(), ..TransactOptions::default() },
+            updating: TransactOptions { transaction, ..TransactOptions::default() },
             reading: TransactOptions { transaction: transaction.read_only(), ..TransactOptions::default() },
             random: Random::new(options.seed, stream),
             deck: Deck::new(options.mix),

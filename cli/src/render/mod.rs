@@ -17,7 +17,7 @@ const STYLE: TableStyle = TableStyle::new()
 fn table(header: &[&str], left: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
-    table.set_header(header.iter().map(|title| Cell::new(title)));
+    table.set_header(header.iter().map(Cell::new));
     for (index, column) in table.column_iter_mut().enumerate() {
         let alignment = if index < left { CellAlignment::Left } else { CellAlignment::Right };
         column.set_cell_alignment(alignment);

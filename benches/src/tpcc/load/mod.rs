@@ -188,7 +188,7 @@ mod tests {
             match *unit {
                 Unit::Items { first, last } => items.extend(first..=last),
                 Unit::Stock { warehouse, first, last } => {
-                    stock[usize::from(warehouse) - 1].extend(first..=last)
+                    stock[usize::from(warehouse) - 1].extend(first..=last);
                 }
                 _ => {}
             }

@@ -8,6 +8,9 @@ use crate::tpcc::keys::{self, DistrictId};
 use crate::tpcc::rows::{NULL, OrderLineValues, OrderValues};
 use crate::tpcc::values;
 
+/// The most that an undelivered line costs: 9,999.99.
+const LINE_CENTS_MAX: u64 = 999_999;
+
 impl<'a> Filler<'a> {
     /// ORDERs of one district, their index entries by customer, their lines, and the NEW_ORDERs.
     pub(super) fn orders(&mut self, district: DistrictId, batch: &mut Batch<'a>) -> Result<()> {
@@ -48,7 +51,7 @@ impl<'a> Filler<'a> {
             supply_warehouse: warehouse,
             delivered: delivered_at.unwrap_or(i64::from(NULL)),
             quantity: 5,
-            amount: if delivered_at.is_some() { 0 } else { random.between(1, 9_999_99) as i32 },
+            amount: if delivered_at.is_some() { 0 } else { random.between(1, LINE_CENTS_MAX) as i32 },
             district_info: values::district_info(random),
         }
     }

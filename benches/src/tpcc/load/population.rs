@@ -14,7 +14,9 @@ use crate::tpcc::schema::Tables;
 use crate::tpcc::values::{self, LastName, a_string};
 use std::ops::RangeInclusive;
 
-const CREDIT_LIMIT_CENTS: i64 = 50_000_00;
+const CREDIT_LIMIT_CENTS: i64 = 50_000 * 100;
+/// I_PRICE: from 1.00 to 100.00.
+const PRICE_CENTS: (u64, u64) = (100, 100 * 100);
 const TAX_MAX: u64 = 2_000;
 const DISCOUNT_MAX: u64 = 5_000;
 
@@ -40,7 +42,7 @@ impl<'a> Filler<'a> {
         for item in items {
             let values = ItemValues {
                 image: random.between(1, 10_000) as u32,
-                price: random.between(1_00, 100_00) as i32,
+                price: random.between(PRICE_CENTS.0, PRICE_CENTS.1) as i32,
                 name: &a_string(random, 14, 24),
                 data: &values::item_data(random),
             };
