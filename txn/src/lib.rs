@@ -14,6 +14,8 @@ mod graveyard;
 mod oracle;
 mod protocol;
 mod registry;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod snapshot;
 mod stats;
 mod store;

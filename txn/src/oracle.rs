@@ -67,7 +67,7 @@ impl std::fmt::Debug for Oracle {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
     use crate::clock::{ManualClock, SystemClock};

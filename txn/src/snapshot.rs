@@ -22,7 +22,7 @@ use synod_storage::sync::{AtomicU64, AtomicUsize, Ordering};
 use crate::{Error, Oracle, Result, Store};
 
 /// How many snapshots can be open at the same time, read-only transactions included.
-pub const SNAPSHOTS_MAX: usize = 4096;
+pub const SNAPSHOTS_MAX: usize = if cfg!(shuttle) { 4 } else { 4096 };
 
 /// Up to so many snapshot slots in use, every commit looks at them all.
 const CHEAP_SLOTS: usize = 8;
