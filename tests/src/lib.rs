@@ -1,1 +1,3 @@
-//! placeholder
+//! Whole-system tests of the Synod transaction engine: what several of them share.
+
+pub mod crash;

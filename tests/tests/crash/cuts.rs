@@ -1,0 +1,106 @@
+//! The log, cut anywhere: what is left is read as a prefix of whole commits, and stays what it is.
+
+use std::path::{Path, PathBuf};
+
+use synod::device::{Device, MemoryDevice, Survival};
+use synod::{Durability, Engine, Options};
+use synod_tests::crash::history::{History, Recorder};
+use synod_tests::crash::verdict::{open, survivors};
+use synod_tests::crash::workload::{HOME, Workload, small_options};
+
+/// Commits until the log has a few segments, and closes the database.
+fn write_log(device: &MemoryDevice) -> History {
+    let recorder = Recorder::default();
+    let engine = Engine::open(HOME, small_options(device.clone())).unwrap();
+    Workload::begin(&engine, &recorder, 0).unwrap().run(90, 3).unwrap();
+    engine.close().unwrap();
+    recorder.history()
+}
+
+/// The files of the log in order, with their bytes.
+fn segments(device: &MemoryDevice) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut paths = device.list(&Path::new(HOME).join("wal")).unwrap();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let file = device.open(&path).unwrap();
+        let mut bytes = vec![0; file.size().unwrap() as usize];
+        file.read_at(0, &mut bytes).unwrap();
+        (path, bytes)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// A copy of the device on which the last file of the log has only its first `bytes`.
+fn cut_at(device: &MemoryDevice, last: &Path, bytes: usize) -> MemoryDevice {
+    let copy = device.crash(Survival::Everything);
+    let file = copy.open(last).unwrap();
+    file.set_size(bytes as u64).unwrap();
+    file.sync_data().unwrap();
+    copy
+}
+
+#[test]
+fn a_log_cut_at_any_byte_opens_as_a_prefix_and_reopens_as_the_same() {
+    let device = MemoryDevice::new();
+    let history = write_log(&device);
+    let segments = segments(&device);
+    assert!(segments.len() >= 2, "{} segments", segments.len());
+    let (last, bytes) = segments.last().unwrap();
+    let end = 1 + bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    assert!(end > 4096 + 500, "the last segment holds next to nothing");
+    let mut previous = 0;
+    // The header is one block; behind it, every byte.
+    for bytes in (0..4096).step_by(512).chain(4096..=end) {
+        let cut = cut_at(&device, last, bytes);
+        let first = survivors(&open(&cut), &history);
+        let second = survivors(&open(&cut.crash(Survival::Nothing)), &history);
+        assert_eq!(first, second, "cut at {bytes}");
+        assert!(first.len() >= previous, "a longer log holds less: cut at {bytes}");
+        previous = first.len();
+    }
+    assert_eq!(previous, history.logged().len(), "the whole log doesn't hold all");
+}
+
+#[test]
+fn a_cut_log_goes_on_where_it_was_cut() {
+    let device = MemoryDevice::new();
+    let history = write_log(&device);
+    let segments = segments(&device);
+    let (last, bytes) = segments.last().unwrap();
+    for bytes in (4096..bytes.len()).step_by(211) {
+        let cut = cut_at(&device, last, bytes);
+        let engine = open(&cut);
+        let survived = survivors(&engine, &history);
+        let recorder = Recorder::default();
+        let workload = Workload::begin(&engine, &recorder, 1 << 30).unwrap();
+        workload.run(15, bytes as u64).unwrap();
+        let mut all = history.clone();
+        all.commits.retain(|commit| survived.contains(&commit.number));
+        all.commits.extend(recorder.history().commits);
+        drop((workload, engine));
+        assert_eq!(survivors(&open(&cut.crash(Survival::Nothing)), &all).len(), all.logged().len());
+    }
+}
+
+#[test]
+fn files_of_the_file_system_can_be_cut_too() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::default();
+    let options = Options::new().durability(Durability::Sync);
+    let engine = Engine::open(home.path(), options.clone()).unwrap();
+    Workload::begin(&engine, &recorder, 0).unwrap().run(40, 5).unwrap();
+    engine.close().unwrap();
+    let history = recorder.history();
+    let log = home.path().join("wal/0000000000000001.log");
+    let bytes = std::fs::read(&log).unwrap();
+    let end = 1 + bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut found = Vec::new();
+    for cut in (4096..end).step_by(97) {
+        std::fs::write(&log, &bytes[..cut]).unwrap();
+        let reopen = || survivors(&Engine::open(home.path(), options.clone()).unwrap(), &history);
+        let first = reopen();
+        assert_eq!(first, reopen(), "cut at {cut}");
+        found.push(first.len());
+    }
+    assert!(found.is_sorted() && found[0] == 0 && *found.last().unwrap() > 20, "{found:?}");
+}
