@@ -82,15 +82,16 @@ pub(crate) fn results(report: &Report) -> String {
 fn run_results(run: &RunReport) -> String {
     let header = [
         "transaction",
-        "count",
+        "committed",
+        "rolled back",
         "share",
-        "per second",
+        "/s",
         "p50",
         "p90",
         "p99",
         "p99.9",
         "retries",
-        "aborts by reason",
+        "aborts",
     ];
     let mut kinds = table(&header, 1);
     for kind in &run.kinds {
@@ -169,34 +170,42 @@ fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
     text
 }
 
+/// Short when all rules were kept; a line for each when not.
 fn audit(items: &[AuditItem], standard_mix: bool) -> String {
     let failing = items.iter().filter(|item| !item.passes()).count();
-    let mix = if standard_mix { "" } else { " (a mix of its own: shares not audited)" };
-    let verdict = if failing == 0 {
-        format!("all {} rules kept{mix}", items.len())
+    let mix = if standard_mix { "" } else { " (shares of a mix of its own aren't audited)" };
+    let mut text = if failing == 0 {
+        let lines: Vec<String> = items.iter().map(audit_line).collect();
+        format!("audit      all {} rules kept{mix}: {}", items.len(), wrapped(&lines))
     } else {
-        format!("{failing} of {} rules VIOLATED{mix}", items.len())
+        let mut text = format!("audit      {failing} of {} rules VIOLATED{mix}", items.len());
+        for item in items {
+            text += &format!("\n  {} {}", if item.passes() { "ok  " } else { "FAIL" }, audit_line(item));
+        }
+        text
     };
-    let mut text = format!("audit      {verdict}");
-    for item in items {
-        text += &format!("\n  {}", audit_line(item));
-    }
     if items.iter().any(|item| item.widened) {
-        text += "\n  * the range is four standard deviations of so small a sample";
+        text += "\n           * widened to four standard deviations of so small a sample";
     }
     text
 }
 
+/// The parts as a paragraph, with a line break after every third one.
+fn wrapped(parts: &[String]) -> String {
+    let lines: Vec<String> = parts.chunks(3).map(|line| line.join("; ")).collect();
+    format!("\n           {}", lines.join(";\n           "))
+}
+
+/// The measured value, and the range that it must lie in.
 fn audit_line(item: &AuditItem) -> String {
-    let mark = if item.passes() { "ok  " } else { "FAIL" };
     let star = if item.widened { "*" } else { "" };
     let unit = if item.unit.is_empty() { String::new() } else { format!(" {}", item.unit) };
     let range = if item.high >= 100.0 {
-        format!("at least {:.2}{unit}", item.low)
+        format!("at least {:.2}{star}", item.low)
     } else {
-        format!("{:.2} to {:.2}{unit}", item.low, item.high)
+        format!("{:.2} to {:.2}{star}", item.low, item.high)
     };
-    format!("{mark} {}: {:.2}{unit}, must be {range}{star}", item.name, item.value)
+    format!("{} {:.2}{unit} ({range})", item.name, item.value)
 }
 
 #[cfg(test)]
@@ -229,11 +238,13 @@ mod tests {
             sample: 10,
             widened: false,
         };
-        assert_eq!(audit_line(&item), "ok   Payments in the mix: 43.48 %, must be at least 43.00 %");
+        assert_eq!(audit_line(&item), "Payments in the mix 43.48 % (at least 43.00)");
+        assert!(audit(std::slice::from_ref(&item), true).starts_with("audit      all 1 rules kept:"));
         let failing =
             AuditItem { name: "lines", value: 12.0, low: 9.5, high: 10.5, unit: "", widened: true, ..item };
-        assert_eq!(audit_line(&failing), "FAIL lines: 12.00, must be 9.50 to 10.50*");
+        assert_eq!(audit_line(&failing), "lines 12.00 (9.50 to 10.50*)");
         let text = audit(&[failing], false);
-        assert!(text.contains("1 of 1 rules VIOLATED") && text.contains("small a sample"), "{text}");
+        assert!(text.contains("1 of 1 rules VIOLATED") && text.contains("FAIL lines 12.00"), "{text}");
+        assert!(text.contains("small a sample"), "{text}");
     }
 }
