@@ -74,3 +74,8 @@ pub mod errors {
     pub use synod_storage::Error as StorageError;
     pub use synod_txn::Error as TransactionError;
 }
+
+/// The example in the README, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeExamples;

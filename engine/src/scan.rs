@@ -8,8 +8,8 @@ use synod_txn::Cursor;
 
 use crate::{Error, Result, Snapshot, Table, Transaction};
 
-/// The next few records of a scan, copied out so that nothing is held while the user looks at them: one
-/// allocation for all of them.
+/// The next few records of a scan, copied out one behind the other, so that nothing is held while the user
+/// looks at them. The memory is used again for the records after them, unless the user still holds a part.
 #[derive(Default)]
 struct Batch {
     bytes: Bytes,
@@ -19,38 +19,70 @@ struct Batch {
     delivered: usize,
 }
 
+/// Where a record lies in a batch.
+struct Place {
+    start: usize,
+    key_end: usize,
+    value_end: usize,
+}
+
+/// How many records are expected in a batch: about a leaf of the index.
+const EXPECTED_RECORDS: usize = 64;
+
+/// No more memory than this is taken on expectation.
+const EXPECTED_BYTES_MAX: usize = 16 * 1024;
+
 impl Batch {
     /// Fills the batch through a function that visits records.
     fn fill(&mut self, visit_all: impl FnOnce(&mut synod_txn::Visit<'_>) -> Result<()>) -> Result<()> {
-        self.ends.clear();
-        self.delivered = 0;
-        let mut bytes = Vec::with_capacity(self.bytes.len());
+        self.forget();
+        let mut bytes = std::mem::take(&mut self.bytes).try_into_mut().unwrap_or_default();
+        bytes.clear();
         let ends = &mut self.ends;
         visit_all(&mut |key, value| {
+            if bytes.capacity() == 0 {
+                bytes.reserve(((key.len() + value.len()) * EXPECTED_RECORDS).min(EXPECTED_BYTES_MAX));
+            }
             bytes.extend_from_slice(key);
             let key_end = bytes.len();
             bytes.extend_from_slice(value);
             ends.push((key_end, bytes.len()));
         })?;
-        self.bytes = Bytes::from(bytes);
+        self.bytes = bytes.freeze();
         Ok(())
     }
 
-    fn next(&mut self) -> Option<(Bytes, Bytes)> {
-        let &(key_end, value_end) = self.ends.get(self.delivered)?;
-        let start = self.start_of(self.delivered);
-        self.delivered += 1;
-        Some((self.bytes.slice(start..key_end), self.bytes.slice(key_end..value_end)))
+    /// Drops the records that were not delivered.
+    fn forget(&mut self) {
+        self.ends.clear();
+        self.delivered = 0;
     }
 
-    fn start_of(&self, record: usize) -> usize {
-        record.checked_sub(1).map_or(0, |previous| self.ends[previous].1)
+    fn advance(&mut self) -> Option<Place> {
+        let place = self.place(self.delivered)?;
+        self.delivered += 1;
+        Some(place)
+    }
+
+    fn place(&self, record: usize) -> Option<Place> {
+        let &(key_end, value_end) = self.ends.get(record)?;
+        let start = record.checked_sub(1).map_or(0, |previous| self.ends[previous].1);
+        Some(Place { start, key_end, value_end })
+    }
+
+    fn shared(&self, place: &Place) -> (Bytes, Bytes) {
+        let Place { start, key_end, value_end } = *place;
+        (self.bytes.slice(start..key_end), self.bytes.slice(key_end..value_end))
+    }
+
+    fn borrowed(&self, place: &Place) -> (&[u8], &[u8]) {
+        (&self.bytes[place.start..place.key_end], &self.bytes[place.key_end..place.value_end])
     }
 
     /// The key that was delivered last.
     fn last_key(&self) -> Option<&[u8]> {
-        let last = self.delivered.checked_sub(1)?;
-        Some(&self.bytes[self.start_of(last)..self.ends[last].0])
+        let place = self.place(self.delivered.checked_sub(1)?)?;
+        Some(&self.bytes[place.start..place.key_end])
     }
 }
 
@@ -63,6 +95,8 @@ pub struct Scan<'t> {
     batch: Batch,
     /// The transaction's write count when the batch was read.
     read_at: u64,
+    /// The end was reported.
+    is_over: bool,
     failure: Option<Error>,
 }
 
@@ -74,6 +108,7 @@ impl<'t> Scan<'t> {
             cursor,
             batch: Batch::default(),
             read_at: 0,
+            is_over: false,
             failure: transaction.check_table(table).err(),
         }
     }
@@ -85,7 +120,54 @@ impl<'t> Scan<'t> {
             && let Some(key) = self.batch.last_key()
         {
             self.cursor.go_back_to(key);
-            self.batch = Batch::default();
+            self.batch.forget();
+        }
+    }
+
+    /// As [`Iterator::next`], but lends the record instead of sharing it: no reference is counted, and the
+    /// memory is used again for the records after it.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let table = engine.table("t")?;
+    /// # engine.transact(|txn| txn.put(&table, "key", "value"))?;
+    /// let bytes = engine.transact(|txn| {
+    ///     let mut scan = txn.scan(&table, ..);
+    ///     let mut bytes = 0;
+    ///     while let Some((key, value)) = scan.next_ref()? {
+    ///         bytes += key.len() + value.len();
+    ///     }
+    ///     Ok::<_, synod::Error>(bytes)
+    /// })?;
+    /// assert_eq!(bytes, 8);
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn next_ref(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        Ok(self.advance()?.map(|place| self.batch.borrowed(&place)))
+    }
+
+    fn advance(&mut self) -> Result<Option<Place>> {
+        if let Some(failure) = self.failure.take() {
+            self.cursor.finish();
+            self.is_over = true;
+            return Err(failure);
+        }
+        self.refresh();
+        loop {
+            if let Some(place) = self.batch.advance() {
+                return Ok(Some(place));
+            }
+            if self.cursor.is_done() {
+                self.is_over = true;
+                return Ok(None);
+            }
+            if let Err(error) = self.read_on() {
+                self.batch.forget();
+                self.cursor.finish();
+                self.is_over = true;
+                return Err(error);
+            }
         }
     }
 
@@ -99,26 +181,7 @@ impl Iterator for Scan<'_> {
     type Item = Result<(Bytes, Bytes)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(failure) = self.failure.take() {
-            self.cursor.finish();
-            return Some(Err(failure));
-        }
-        self.refresh();
-        loop {
-            if let Some(record) = self.batch.next() {
-                return Some(Ok(record));
-            }
-            if self.cursor.is_done() {
-                // An ended scan doesn't begin again.
-                self.batch = Batch::default();
-                return None;
-            }
-            if let Err(error) = self.read_on() {
-                self.batch = Batch::default();
-                self.cursor.finish();
-                return Some(Err(error));
-            }
-        }
+        Some(self.advance().transpose()?.map(|place| self.batch.shared(&place)))
     }
 }
 
@@ -139,32 +202,38 @@ impl<'s> SnapshotScan<'s> {
         let failure = snapshot.check_table(table).err();
         SnapshotScan { snapshot, table: table.inner.clone(), cursor, batch: Batch::default(), failure }
     }
+
+    /// As [`Iterator::next`], but lends the record instead of sharing it, like [`Scan::next_ref`].
+    pub fn next_ref(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        Ok(self.advance()?.map(|place| self.batch.borrowed(&place)))
+    }
+
+    fn advance(&mut self) -> Result<Option<Place>> {
+        if let Some(failure) = self.failure.take() {
+            self.cursor.finish();
+            return Err(failure);
+        }
+        loop {
+            if let Some(place) = self.batch.advance() {
+                return Ok(Some(place));
+            }
+            if self.cursor.is_done() {
+                return Ok(None);
+            }
+            let (snapshot, table, cursor) = (self.snapshot, &self.table, &mut self.cursor);
+            self.batch.fill(|visit| {
+                snapshot.scan_some(table, cursor, visit);
+                Ok(())
+            })?;
+        }
+    }
 }
 
 impl Iterator for SnapshotScan<'_> {
     type Item = Result<(Bytes, Bytes)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(failure) = self.failure.take() {
-            self.cursor.finish();
-            return Some(Err(failure));
-        }
-        loop {
-            if let Some(record) = self.batch.next() {
-                return Some(Ok(record));
-            }
-            if self.cursor.is_done() {
-                return None;
-            }
-            let (snapshot, table, cursor) = (self.snapshot, &self.table, &mut self.cursor);
-            let filled = self.batch.fill(|visit| {
-                snapshot.scan_some(table, cursor, visit);
-                Ok(())
-            });
-            if let Err(error) = filled {
-                return Some(Err(error));
-            }
-        }
+        Some(self.advance().transpose()?.map(|place| self.batch.shared(&place)))
     }
 }
 

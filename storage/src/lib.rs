@@ -3,11 +3,12 @@
 //! Nothing here knows what a transaction is. The layer above decides who may read or write a record
 //! (it owns the meaning of a record's control word) and in which order commits reach the log.
 
+mod catalog;
 pub mod device;
 mod error;
-mod catalog;
 pub mod index;
 mod limits;
+mod prefetch;
 mod record;
 #[doc(hidden)]
 pub mod sync;

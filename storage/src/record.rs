@@ -11,6 +11,7 @@ use std::ptr::{NonNull, null_mut};
 
 use crossbeam_epoch::Guard;
 
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::version::{self, Version};
 
@@ -25,6 +26,9 @@ pub(crate) struct Header {
 }
 
 const KEY_OFFSET: usize = std::mem::offset_of!(Header, key_len) + size_of::<u32>();
+
+/// How much of a version [`Record::prefetch_head`] asks for: its header, and a short value.
+const PREFETCHED_VERSION_BYTES: usize = 128;
 
 /// A record that can be used for as long as `'g` lasts (an epoch guard, or a lock in its word).
 #[derive(Clone, Copy)]
@@ -129,6 +133,13 @@ impl<'g> Record<'g> {
     pub fn head(self) -> Option<Version<'g>> {
         // SAFETY: a linked version outlives every reader pinned while it was reachable.
         unsafe { Version::from_raw(self.header().head.load(Ordering::Acquire)) }
+    }
+
+    /// Asks for the newest version to be brought into the cache. Reads the record.
+    #[inline]
+    pub fn prefetch_head(self) {
+        // Relaxed: only a hint.
+        prefetch(self.header().head.load(Ordering::Relaxed), PREFETCHED_VERSION_BYTES);
     }
 
     /// Publishes `head` as the newest version. Only for whom the protocol gave the right to write.

@@ -112,10 +112,10 @@ impl<'g> Version<'g> {
                 next: AtomicPtr::new(null_mut()),
                 value_len: if value.is_some() { bytes.len() as u32 } else { TOMBSTONE },
             });
-            header.cast::<u8>().add(BYTES_OFFSET).copy_from_nonoverlapping(
-                NonNull::new_unchecked(bytes.as_ptr().cast_mut()),
-                bytes.len(),
-            );
+            header
+                .cast::<u8>()
+                .add(BYTES_OFFSET)
+                .copy_from_nonoverlapping(NonNull::new_unchecked(bytes.as_ptr().cast_mut()), bytes.len());
         }
         Version { header, lifetime: PhantomData }
     }

@@ -17,6 +17,9 @@ use crate::snapshot::Snapshots;
 use crate::visibility::visible_at;
 use crate::{Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit};
 
+/// How many records ahead of itself a scan asks for versions.
+pub(crate) const PREFETCH_DISTANCE: usize = 4;
+
 /// What a store is made with.
 pub struct StoreOptions {
     /// The tables, as recovered.
@@ -254,7 +257,10 @@ impl Store {
         match cursor.direction {
             Direction::Forward => {
                 table.index().leaf_from(cursor.lower(), &mut batch, &guard);
-                for &record in batch.records() {
+                for (position, &record) in batch.records().iter().enumerate() {
+                    if let Some(soon) = batch.records().get(position + PREFETCH_DISTANCE) {
+                        soon.prefetch_head();
+                    }
                     if cursor.is_above(record.key()) {
                         cursor.done = true;
                         break;

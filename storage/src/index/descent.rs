@@ -11,7 +11,7 @@ use super::inner::Inner;
 use super::latch::{Attempt, LatchVersion, Restart};
 use super::leaf::Leaf;
 use super::node::{Node, PREFETCHED_BYTES};
-use super::search::prefetch;
+use crate::prefetch::prefetch;
 use crate::sync::Ordering;
 
 /// Which leaf to go to.

@@ -8,7 +8,8 @@ use crossbeam_epoch::Guard;
 use super::keys::{self, SharedKey};
 use super::latch::{Attempt, Restart};
 use super::node::{Header, NODE_CAPACITY, Shape};
-use super::search::{prefetch, search};
+use super::search::search;
+use crate::prefetch::prefetch;
 use crate::record::{self, Record, RecordPtr};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
@@ -169,6 +170,7 @@ impl Leaf {
         records: &mut Vec<Record<'g>>,
         guard: &'g Guard,
     ) -> Attempt<()> {
+        self.prefetch_records(range.clone(), guard);
         for at in range {
             records.push(self.record(at, guard)?);
         }

@@ -25,6 +25,7 @@ use super::transaction::Transaction;
 use super::word::Modes;
 use crate::cursor::{Cursor, Direction};
 use crate::protocol::{Intent, Isolation};
+use crate::store::PREFETCH_DISTANCE;
 use crate::{Result, Visit};
 
 /// What a step has found.
@@ -88,7 +89,11 @@ impl Transaction {
     ) -> Result<bool> {
         self.has_waited = false;
         let gap = if locks_gaps { Modes::GAP } else { Modes::default() };
-        for &record in &step.records {
+        for (position, &record) in step.records.iter().enumerate() {
+            if let Some(soon) = step.records.get(position + PREFETCH_DISTANCE) {
+                // SAFETY: it was found under this guard.
+                unsafe { soon.get() }.prefetch_head();
+            }
             // After a wait the guard is a new one, and the other records may be gone.
             if !self.lock_to_read(table, record, intent, gap, guard)? || self.has_waited {
                 return Ok(false);

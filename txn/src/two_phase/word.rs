@@ -36,6 +36,18 @@ impl Modes {
         self.0 & other.0 == other.0
     }
 
+    /// Whether these are locks that any number of transactions can hold at once.
+    const fn are_shared(self) -> bool {
+        self.0 & !(Modes::SHARED.0 | Modes::GAP.0) == 0
+    }
+
+    /// The slot's bits in the control word for those of these modes that are shared.
+    const fn sharing_bits(self, slot: u16) -> u64 {
+        let shared = (self.0 & Modes::SHARED.0) as u64;
+        let gap = ((self.0 & Modes::GAP.0) / Modes::GAP.0) as u64;
+        (shared | gap << GAP_SHIFT) << slot
+    }
+
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -135,6 +147,10 @@ impl Word {
     pub(crate) fn grant(self, slot: u16, modes: Modes) -> Option<Word> {
         if self.0 & (INFLATED | Record::DEAD) != 0 {
             return None;
+        }
+        // The usual case: to share what nobody owns.
+        if self.0 & OWNER_MASK == 0 && modes.are_shared() && slot < SHARING_SLOTS {
+            return Some(Word(self.0 | modes.sharing_bits(slot)));
         }
         let wanted = modes.beyond(self.modes_of(slot));
         let mut word = self.0;
