@@ -97,7 +97,11 @@ impl fmt::Display for Abort {
             }
             Abort::Wounded { by } => write!(f, "wounded by the older transaction {by}"),
             Abort::Died { holder, table, key } => {
-                write!(f, "{} is held by the older transaction {holder}", Place { table, key: key.as_deref() })
+                write!(
+                    f,
+                    "{} is held by the older transaction {holder}",
+                    Place { table, key: key.as_deref() }
+                )
             }
             Abort::LockBusy { holder, table, key } => {
                 write!(f, "{} is held by transaction {holder}", Place { table, key: key.as_deref() })

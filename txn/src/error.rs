@@ -43,7 +43,9 @@ pub enum Error {
         level: Isolation,
     },
     /// A savepoint that belongs to another transaction, or was rolled back over.
-    #[error("the savepoint no longer exists: it belongs to another transaction, or an earlier one was rolled back to")]
+    #[error(
+        "the savepoint no longer exists: it belongs to another transaction, or an earlier one was rolled back to"
+    )]
     UnknownSavepoint,
     /// A snapshot older than what is kept.
     #[error("no versions are kept for timestamp {asked}; the oldest readable one is {oldest}")]

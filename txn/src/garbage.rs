@@ -185,7 +185,8 @@ impl Garbage {
             match unsafe { prune(record, watermark, guard) } {
                 Remains::Later(ripe_at) => return Some(Entry { ripe_at, ..entry }),
                 Remains::Nothing => {
-                    return (!self.remove(record, table, guard)).then_some(Entry { ripe_at: watermark, ..entry });
+                    return (!self.remove(record, table, guard))
+                        .then_some(Entry { ripe_at: watermark, ..entry });
                 }
                 Remains::Clean => {
                     record.unclaim_garbage();

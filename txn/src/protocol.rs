@@ -131,12 +131,18 @@ pub trait ActiveTransaction: Send {
     ) -> Result<()>;
 
     /// Writes a value, or deletes with `None`. Returns whether there was a value before.
-    fn write(&mut self, table: &Arc<Table>, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool>;
+    fn write(&mut self, table: &Arc<Table>, key: &[u8], value: Option<&[u8]>, expect: Expect)
+    -> Result<bool>;
 
     /// Delivers the next few records of a range, moves the cursor behind them, and marks it as done at the
     /// range's end. May deliver none before the end.
-    fn scan(&mut self, table: &Arc<Table>, cursor: &mut Cursor, intent: Intent, visit: &mut Visit<'_>)
-    -> Result<()>;
+    fn scan(
+        &mut self,
+        table: &Arc<Table>,
+        cursor: &mut Cursor,
+        intent: Intent,
+        visit: &mut Visit<'_>,
+    ) -> Result<()>;
 
     /// A number that changes whenever the transaction writes or rolls back.
     fn write_count(&self) -> u64;

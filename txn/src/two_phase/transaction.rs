@@ -262,7 +262,13 @@ impl ActiveTransaction for Transaction {
         self.read_key(table, key, intent, visit)
     }
 
-    fn write(&mut self, table: &Arc<Table>, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool> {
+    fn write(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        expect: Expect,
+    ) -> Result<bool> {
         self.check(table, key)?;
         self.write_key(table, key, value, expect)
     }

@@ -51,7 +51,12 @@ impl Transaction {
 
     /// Puts an empty record under `key`, locked by this transaction. `None` if that has to be tried again:
     /// somebody else was faster, or had to be waited for.
-    fn insert_record(&mut self, table: &Arc<Table>, key: &[u8], guard: &mut Guard) -> Result<Option<RecordPtr>> {
+    fn insert_record(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        guard: &mut Guard,
+    ) -> Result<Option<RecordPtr>> {
         let slot = self.slot;
         let lock_table = &self.protocol.lock_table;
         let or_end = |successor: Option<Record<'_>>| successor.map_or(table.end(), Record::ptr);
