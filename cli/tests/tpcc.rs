@@ -69,6 +69,7 @@ fn a_kept_database_is_loaded_once_and_reused() {
     assert!(report["load"].is_null(), "it was loaded before");
     assert!(report["run"]["new_orders_per_minute"].as_f64().is_some_and(|value| value > 0.0));
     assert!(report["run"]["fsyncs_per_commit"].as_f64().is_some_and(|value| value > 0.0));
+    assert_eq!(report["passed"], true);
     assert_eq!(report["conditions"].as_array().map(Vec::len), Some(12));
 
     let mismatch = tpcc(&["--path", path, "--warehouses", "3"]);

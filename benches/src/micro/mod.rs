@@ -2,7 +2,7 @@
 //!
 //! A million records with keys of 8 and values of 100 bytes; keys drawn by Zipf's law with exponent 0.9, the
 //! popular ones scattered. Each round measures every operation once, and right before each its unit: L or F
-//! (see [`calibrate`](crate::calibrate)). A figure is the median over the rounds, and its multiple is the
+//! (see [`calibrate`]). A figure is the median over the rounds, and its multiple is the
 //! median of the multiples within each round, so that a slow second of the machine weighs on both alike.
 //!
 //! What waits for no disk is told in *processor time* of the threads that do it (the engine's own threads not
@@ -118,16 +118,7 @@ pub fn measure(directory: &Path, options: MicroOptions, progress: &mut Progress)
     progress.set(0, || format!("loading {} records", options.records));
     let (store, overhead_bytes) = Store::load(directory, options, LOOKUP_THETA)?;
     let bench = Bench { store, lookups, directory };
-    let mut rounds = Vec::new();
-    for round in 0..options.rounds {
-        let mut samples = Vec::new();
-        for measure in &MEASURES {
-            progress
-                .set(round as u64, || format!("round {} of {}: {}", round + 1, options.rounds, measure.name));
-            samples.push(bench.sample(measure)?);
-        }
-        rounds.push(samples);
-    }
+    let rounds = bench.rounds(options.rounds, progress)?;
     let mut figures: Vec<Figure> = MEASURES
         .iter()
         .enumerate()
@@ -166,6 +157,20 @@ struct Sample {
 }
 
 impl Bench<'_> {
+    /// Samples of all measures, round by round.
+    fn rounds(&self, count: usize, progress: &mut Progress) -> Result<Vec<Vec<Sample>>> {
+        let mut rounds = Vec::new();
+        for round in 0..count {
+            let mut samples = Vec::new();
+            for measure in &MEASURES {
+                progress.set(round as u64, || format!("round {} of {count}: {}", round + 1, measure.name));
+                samples.push(self.sample(measure)?);
+            }
+            rounds.push(samples);
+        }
+        Ok(rounds)
+    }
+
     fn sample(&self, measure: &Measure) -> Result<Sample> {
         let unit_ns = match measure.unit {
             Unit::Lookups => self.lookups.measure_ns(),

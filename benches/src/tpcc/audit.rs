@@ -8,7 +8,7 @@
 
 use super::deck::{Kind, Mix};
 use super::scale::Scale;
-use super::statistics::Statistics;
+use super::statistics::{AuditCounts, Statistics};
 use serde::Serialize;
 
 /// How many standard deviations a value may be off.
@@ -40,20 +40,25 @@ impl AuditItem {
     }
 }
 
-/// A share of `hits` in `sample` that must lie within `low..=high` percent, around `expected` percent.
-fn share(name: &'static str, hits: u64, sample: u64, expected: f64, low: f64, high: f64) -> AuditItem {
+/// A share of `hits` in `sample` that must lie within `low..=high` percent, around `expected` percent. `None` if
+/// there is no sample.
+fn share(
+    name: &'static str,
+    hits: u64,
+    sample: u64,
+    expected: f64,
+    (low, high): (f64, f64),
+) -> Option<AuditItem> {
+    if sample == 0 {
+        return None;
+    }
     let probability = expected / 100.0;
     let deviation = 100.0 * (probability * (1.0 - probability) / sample as f64).sqrt() * DEVIATIONS;
     let (wide_low, wide_high) = ((expected - deviation).max(0.0), (expected + deviation).min(100.0));
-    AuditItem {
-        name,
-        value: 100.0 * hits as f64 / sample as f64,
-        low: low.min(wide_low),
-        high: high.max(wide_high),
-        unit: "%",
-        sample,
-        widened: wide_low < low || wide_high > high,
-    }
+    let value = 100.0 * hits as f64 / sample as f64;
+    let widened = wide_low < low || wide_high > high;
+    let (low, high) = (low.min(wide_low), high.max(wide_high));
+    Some(AuditItem { name, value, low, high, unit: "%", sample, widened })
 }
 
 /// Audits a run. What the run had no sample of (a mix without Payments, a single warehouse) isn't listed, nor
@@ -61,84 +66,75 @@ fn share(name: &'static str, hits: u64, sample: u64, expected: f64, low: f64, hi
 pub fn audit(statistics: &Statistics, mix: Mix, scale: Scale) -> Vec<AuditItem> {
     let counts = &statistics.audit;
     let mut items = if mix == Mix::STANDARD { mix_shares(statistics) } else { Vec::new() };
-    if counts.new_orders > 0 {
-        items.push(share(
-            "New-Orders rolled back",
-            counts.new_orders_rolled_back,
-            counts.new_orders,
-            1.0,
-            0.9,
-            1.1,
-        ));
-        items.push(lines_per_order(counts.order_lines, counts.new_orders));
+    items.extend(order_rules(counts));
+    if scale.warehouses > 1 {
+        items.extend(remote_shares(counts));
     }
-    if scale.warehouses > 1 && counts.order_lines > 0 {
-        items.push(share(
-            "order lines from another warehouse",
-            counts.remote_order_lines,
-            counts.order_lines,
-            1.0,
-            0.95,
-            1.05,
-        ));
-    }
-    if scale.warehouses > 1 && counts.payments > 0 {
-        items.push(share(
-            "Payments at another warehouse",
-            counts.remote_payments,
-            counts.payments,
-            15.0,
-            14.0,
-            16.0,
-        ));
-    }
-    if counts.payments > 0 {
-        items.push(share(
-            "Payments by last name",
-            counts.payments_by_name,
-            counts.payments,
-            60.0,
-            57.0,
-            63.0,
-        ));
-    }
-    if counts.order_statuses > 0 {
-        let by_name = counts.order_statuses_by_name;
-        items.push(share("Order-Statuses by last name", by_name, counts.order_statuses, 60.0, 57.0, 63.0));
-    }
-    // A small population has few undelivered orders to begin with, and runs out of them by chance.
-    if counts.delivery_districts > 0 && counts.new_orders > 0 && scale.is_full() {
+    items.extend(shares_by_name(counts));
+    // A small population has few undelivered orders to begin with, and runs out of them by chance; a mix
+    // without New-Orders runs out of them for certain.
+    if counts.new_orders > 0 && scale.is_full() {
         let (skipped, districts) = (counts.delivery_districts_skipped, counts.delivery_districts);
-        items.push(share("deliveries skipped, nothing to deliver", skipped, districts, 0.0, 0.0, 1.0));
+        items.extend(share("deliveries skipped, nothing to deliver", skipped, districts, 0.0, (0.0, 1.0)));
     }
     items
+}
+
+/// New-Orders: one in a hundred rolls back (2.4.1.4), ten lines on average (2.4.1.3).
+fn order_rules(counts: &AuditCounts) -> impl Iterator<Item = AuditItem> {
+    let (orders, rolled_back) = (counts.new_orders, counts.new_orders_rolled_back);
+    let rollbacks = share("New-Orders rolled back", rolled_back, orders, 1.0, (0.9, 1.1));
+    [rollbacks, lines_per_order(counts.order_lines, orders)].into_iter().flatten()
+}
+
+/// What goes to another warehouse: order lines (2.4.1.5) and Payments (2.5.1.2).
+fn remote_shares(counts: &AuditCounts) -> impl Iterator<Item = AuditItem> {
+    let (lines, remote_lines) = (counts.order_lines, counts.remote_order_lines);
+    let (payments, remote_payments) = (counts.payments, counts.remote_payments);
+    [
+        share("order lines from another warehouse", remote_lines, lines, 1.0, (0.95, 1.05)),
+        share("Payments at another warehouse", remote_payments, payments, 15.0, (14.0, 16.0)),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// How often the customer is found by last name (2.5.1.2, 2.6.1.2).
+fn shares_by_name(counts: &AuditCounts) -> impl Iterator<Item = AuditItem> {
+    let (payments, by_name) = (counts.payments, counts.payments_by_name);
+    let (statuses, statuses_by_name) = (counts.order_statuses, counts.order_statuses_by_name);
+    [
+        share("Payments by last name", by_name, payments, 60.0, (57.0, 63.0)),
+        share("Order-Statuses by last name", statuses_by_name, statuses, 60.0, (57.0, 63.0)),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The shares of the mix that have a minimum (5.2.3).
 fn mix_shares(statistics: &Statistics) -> Vec<AuditItem> {
     let total = statistics.completed();
-    if total == 0 {
-        return Vec::new();
-    }
-    [
+    let minimums = [
         (Kind::Payment, "Payments in the mix", 43.0),
         (Kind::OrderStatus, "Order-Statuses in the mix", 4.0),
         (Kind::Delivery, "Deliveries in the mix", 4.0),
         (Kind::StockLevel, "Stock-Levels in the mix", 4.0),
-    ]
-    .map(|(kind, name, minimum)| {
-        let of_kind = statistics.of(kind);
-        let expected = 100.0 * Mix::STANDARD.share_of(kind);
-        share(name, of_kind.committed + of_kind.rolled_back, total, expected, minimum, 100.0)
-    })
-    .to_vec()
+    ];
+    let share_of = |(kind, name, minimum)| {
+        let completed = statistics.of(kind).committed;
+        share(name, completed, total, 100.0 * Mix::STANDARD.share_of(kind), (minimum, 100.0))
+    };
+    minimums.into_iter().filter_map(share_of).collect()
 }
 
-/// The mean number of lines of an order: 10, as they are uniform between 5 and 15 (2.4.1.3).
-fn lines_per_order(lines: u64, orders: u64) -> AuditItem {
+/// The mean number of lines of an order: 10, as they are uniform between 5 and 15.
+fn lines_per_order(lines: u64, orders: u64) -> Option<AuditItem> {
+    if orders == 0 {
+        return None;
+    }
     // The variance of a uniform choice among 11 numbers is (11² − 1) / 12 = 10.
     let deviation = DEVIATIONS * (10.0 / orders as f64).sqrt();
-    AuditItem {
+    Some(AuditItem {
         name: "lines of a New-Order, on average",
         value: lines as f64 / orders as f64,
         low: 10.0 - deviation.max(0.5),
@@ -146,13 +142,12 @@ fn lines_per_order(lines: u64, orders: u64) -> AuditItem {
         unit: "",
         sample: orders,
         widened: deviation > 0.5,
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tpcc::statistics::AuditCounts;
 
     /// A run of a million transactions that keeps all rules.
     fn proper_run() -> Statistics {
@@ -222,13 +217,12 @@ mod tests {
 
     #[test]
     fn small_samples_get_room_and_say_so() {
-        let small = share("x", 3, 100, 1.0, 0.9, 1.1);
-        assert!(small.passes() && small.widened);
-        let absurd = share("x", 30, 100, 1.0, 0.9, 1.1);
-        assert!(!absurd.passes());
-        let large = share("x", 10_000, 1_000_000, 1.0, 0.9, 1.1);
-        assert!(large.passes() && !large.widened);
-        assert!(!share("x", 11_500, 1_000_000, 1.0, 0.9, 1.1).passes());
+        let of = |hits, sample| share("x", hits, sample, 1.0, (0.9, 1.1)).expect("a sample");
+        assert!(of(3, 100).passes() && of(3, 100).widened);
+        assert!(!of(30, 100).passes());
+        assert!(of(10_000, 1_000_000).passes() && !of(10_000, 1_000_000).widened);
+        assert!(!of(11_500, 1_000_000).passes());
+        assert!(share("x", 0, 0, 1.0, (0.9, 1.1)).is_none());
     }
 
     #[test]

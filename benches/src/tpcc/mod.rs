@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | what a row and a key look like | [`schema`], [`keys`], [`layout`], [`rows`] |
 //! | how the values are drawn | [`values`], [`constants`], [`scale`] |
-//! | the initial database | [`load`], `load/*` |
+//! | the initial database | [`mod@load`] |
 //! | the five transactions | [`new_order`], [`payment`], [`order_status`], [`delivery`], [`stock_level`] |
 //! | which one is next, and who runs it | [`deck`], [`terminal`], [`driver`], [`pacing`] |
 //! | was it right, how fast was it | [`consistency`], [`audit`], [`report`] |

@@ -36,12 +36,32 @@ pub struct Report {
     pub conditions_seconds: f64,
     /// The rules of mix and inputs.
     pub audit: Vec<AuditItem>,
+    /// Whether all conditions hold and all audited rules were kept.
+    pub passed: bool,
 }
 
 impl Report {
-    /// Whether all conditions hold and all audited rules were kept.
-    pub fn passes(&self) -> bool {
-        self.conditions.iter().all(ConditionReport::holds) && self.audit.iter().all(AuditItem::passes)
+    /// A report of nothing yet.
+    pub fn new(settings: Settings, machine: MachineReport) -> Report {
+        Report {
+            notice: NOTICE,
+            settings,
+            machine,
+            load: None,
+            run: None,
+            conditions: Vec::new(),
+            conditions_seconds: 0.0,
+            audit: Vec::new(),
+            passed: false,
+        }
+    }
+
+    /// Adds what the check of the conditions has found, and the verdict.
+    pub fn conclude(&mut self, conditions: Vec<ConditionReport>, seconds: f64) {
+        self.conditions = conditions;
+        self.conditions_seconds = seconds;
+        self.passed =
+            self.conditions.iter().all(ConditionReport::holds) && self.audit.iter().all(AuditItem::passes);
     }
 }
 

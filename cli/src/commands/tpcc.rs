@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use synod::{Engine, Options};
 use synod_bench::calibrate::{self, Calibration};
 use synod_bench::progress::Progress;
-use synod_bench::tpcc::report::{LoadReport, MachineReport, NOTICE, Report, RunReport, Settings};
+use synod_bench::tpcc::report::{LoadReport, MachineReport, Report, RunReport, Settings};
 use synod_bench::tpcc::{
     Database, LoadOptions, RunOptions, Scale, audit, consistency, load, run as run_terminals,
 };
@@ -30,16 +30,8 @@ pub(crate) fn run(arguments: &TpccArguments) -> Result<bool> {
     let scale = existing.as_ref().map_or_else(|| wanted_scale(arguments), |database| database.scale);
     let options = run_options(arguments, scale, in_flight);
     let path = place.directory().map(|path| path.display().to_string());
-    let mut report = Report {
-        notice: NOTICE,
-        settings: Settings::new(scale, &options, arguments.deadlock.to_string(), path),
-        machine: calibrate(&place)?,
-        load: None,
-        run: None,
-        conditions: Vec::new(),
-        conditions_seconds: 0.0,
-        audit: Vec::new(),
-    };
+    let settings = Settings::new(scale, &options, arguments.deadlock.to_string(), path);
+    let mut report = Report::new(settings, calibrate(&place)?);
     println!("{}", render::tpcc::header(&report, &place.describe()));
     let database = match existing {
         Some(database) => database,
@@ -56,7 +48,7 @@ pub(crate) fn run(arguments: &TpccArguments) -> Result<bool> {
     check_conditions(&database, &mut report)?;
     println!("{}", render::tpcc::results(&report));
     json::write(arguments.json.as_ref(), &report)?;
-    Ok(report.passes())
+    Ok(report.passed)
 }
 
 /// What lies at the place already, after a check that it is what was asked for.
@@ -135,7 +127,7 @@ fn run_and_audit(
 
 fn check_conditions(database: &Database, report: &mut Report) -> Result<()> {
     let started = Instant::now();
-    report.conditions = consistency::check(database, machine::cores())?;
-    report.conditions_seconds = started.elapsed().as_secs_f64();
+    let conditions = consistency::check(database, machine::cores())?;
+    report.conclude(conditions, started.elapsed().as_secs_f64());
     Ok(())
 }

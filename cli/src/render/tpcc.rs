@@ -176,7 +176,7 @@ fn audit(items: &[AuditItem], standard_mix: bool) -> String {
     let mix = if standard_mix { "" } else { " (shares of a mix of its own aren't audited)" };
     let mut text = if failing == 0 {
         let lines: Vec<String> = items.iter().map(audit_line).collect();
-        format!("audit      all {} rules kept{mix}: {}", items.len(), wrapped(&lines))
+        format!("audit      all {} rules kept{mix}:{}", items.len(), wrapped(&lines))
     } else {
         let mut text = format!("audit      {failing} of {} rules VIOLATED{mix}", items.len());
         for item in items {
@@ -190,9 +190,9 @@ fn audit(items: &[AuditItem], standard_mix: bool) -> String {
     text
 }
 
-/// The parts as a paragraph, with a line break after every third one.
+/// The parts as a paragraph, indented, two to a line.
 fn wrapped(parts: &[String]) -> String {
-    let lines: Vec<String> = parts.chunks(3).map(|line| line.join("; ")).collect();
+    let lines: Vec<String> = parts.chunks(2).map(|line| line.join("; ")).collect();
     format!("\n           {}", lines.join(";\n           "))
 }
 
