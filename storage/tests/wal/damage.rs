@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use synod_storage::Error;
 use synod_storage::device::{Device, MemoryDevice};
-use synod_storage::wal::WAL_DIRECTORY;
+use synod_storage::wal::{FrameBuilder, WAL_DIRECTORY};
+use synod_storage::{Error, TableId, Timestamp};
 
 use crate::support::{
-    HOME, append, commit, commit_each, commits, device_with_segments, open, read_file, segment_path,
+    HOME, append, commit_each, commits, device_with_segments, open, read_file, segment_path,
 };
 
 const SEGMENT_BYTES: u64 = 5000;
@@ -104,20 +104,41 @@ fn a_lost_sector_among_durable_frames_is_damage() {
 }
 
 #[test]
-fn a_mark_far_behind_the_flaw_is_found() {
+fn a_mark_far_behind_the_flaw_is_found_wherever_it_stands() {
+    // The rest of the file is searched in chunks of 1 MiB from the flaw on: the mark behind the long
+    // commit stands before, across and behind the border of two chunks in turn.
+    for less in (60..150).step_by(6) {
+        let device = MemoryDevice::new();
+        let (wal, ..) = open(&device, 64 << 20).unwrap();
+        commit_each(&wal, 1..=1, 100, true);
+        commit_each(&wal, 2..=2, (1 << 20) - less, true);
+        commit_each(&wal, 3..=3, 100, true);
+        drop(wal);
+        let mut bytes = read_file(&device, &segment_path(1));
+        bytes[5000] ^= 1;
+        let error = open(&device_with_segments(&[&bytes]), 64 << 20).err().unwrap();
+        let text = error.to_string();
+        assert!(text.contains("0000000000000001.log") && text.contains("durable up to"), "{less}: {text}");
+    }
+}
+
+#[test]
+fn a_frame_that_only_another_version_can_have_written_is_not_cut_off() {
     let device = MemoryDevice::new();
-    let (wal, ..) = open(&device, 64 << 20).unwrap();
-    commit_each(&wal, 1..=1, 100, true);
-    // The next mark stands more than two read chunks further on, across a chunk's border.
-    append(&wal, 0, &commit(2, (3 << 20) - 4096 - 300)).unwrap();
-    wal.flush(synod_storage::Timestamp(2), true).unwrap();
-    commit_each(&wal, 3..=3, 100, true);
+    let (wal, ..) = open(&device, SEGMENT_BYTES).unwrap();
+    commit_each(&wal, 1..=2, 100, true);
     drop(wal);
     let mut bytes = read_file(&device, &segment_path(1));
-    bytes[5000] ^= 1;
-    let error = open(&device_with_segments(&[&bytes]), 64 << 20).err().unwrap();
-    let text = error.to_string();
-    assert!(text.contains("0000000000000001.log") && text.contains("durable up to"), "{text}");
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut frame = FrameBuilder::new();
+    frame.put(TableId(0), b"key", b"value").unwrap();
+    let mut frame = frame.finish(Timestamp(3)).to_vec();
+    frame[8] = 99;
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &frame[4..]) as u32;
+    frame[..4].copy_from_slice(&crc.to_le_bytes());
+    bytes[end..end + frame.len()].copy_from_slice(&frame);
+    let error = open(&device_with_segments(&[&bytes]), SEGMENT_BYTES).err();
+    assert!(matches!(&error, Some(Error::Corrupt { offset, .. }) if *offset == end as u64), "{error:?}");
 }
 
 #[test]
@@ -128,7 +149,7 @@ fn a_copy_of_a_log_in_somebodys_value_says_nothing_about_this_log() {
     let (wal, ..) = open(&device, 1 << 20).unwrap();
     commit_each(&wal, 1..=1, 100, true);
     append(&wal, 0, &(2, vec![(0, b"log".to_vec(), Some(inner))])).unwrap();
-    wal.flush(synod_storage::Timestamp(2), false).unwrap();
+    wal.flush(Timestamp(2), false).unwrap();
     drop(wal);
     let mut bytes = read_file(&device, &segment_path(1));
     let frame = bytes.windows(3).position(|window| window == b"log").unwrap();
@@ -166,6 +187,14 @@ fn segments_in_each_others_place_are_refused() {
     let mut segments = log(true);
     segments.swap(0, 1);
     assert_eq!(corrupt_path(open(&device_of(&segments), SEGMENT_BYTES).err()), segment_path(1));
+}
+
+#[test]
+fn a_copy_of_a_segment_under_the_next_number_is_refused() {
+    let mut segments = log(true);
+    segments.push(segments.last().unwrap().clone());
+    let number = segments.len() as u64;
+    assert_eq!(corrupt_path(open(&device_of(&segments), SEGMENT_BYTES).err()), segment_path(number));
 }
 
 #[test]
