@@ -153,6 +153,10 @@ impl<'t> Scan<'t> {
             self.is_over = true;
             return Err(failure);
         }
+        if self.is_over {
+            // Also if the transaction has written since: a scan that has ended doesn't begin again.
+            return Ok(None);
+        }
         self.refresh();
         loop {
             if let Some(place) = self.batch.advance() {

@@ -1,3 +1,5 @@
 //! Whole-system tests of the Synod transaction engine: what several of them share.
 
+pub mod conformance;
 pub mod crash;
+pub mod random;
