@@ -1,10 +1,13 @@
 //! A log damaged where no crash can have done it: an error that names the file and the place.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use synod::device::{Device, MemoryDevice, Survival};
 use synod::errors::StorageError;
-use synod::{Engine, Error};
+use synod::{Engine, Error, Timestamp};
+use synod_storage::TableId;
+use synod_storage::wal::{Entry, FrameBuilder, Wal, WalOptions};
 use synod_tests::crash::history::Recorder;
 use synod_tests::crash::verdict::survivors;
 use synod_tests::crash::workload::{HOME, Workload, small_options};
@@ -87,6 +90,28 @@ fn a_missing_segment_and_a_shortened_one_are_errors_with_the_file() {
             Error::Storage(StorageError::Corrupt { path, .. }) => assert_eq!(path, segment(2)),
             error => panic!("{error}"),
         }
+    }
+}
+
+#[test]
+fn a_log_that_is_whole_and_makes_no_sense_is_an_error() {
+    let unknown_table = |frame: &mut FrameBuilder| frame.put(TableId(3), b"key", b"value");
+    let out_of_turn = |frame: &mut FrameBuilder| frame.create_table(TableId(u32::MAX), "t");
+    let builders: [&dyn Fn(&mut FrameBuilder) -> Result<(), StorageError>; 2] =
+        [&unknown_table, &out_of_turn];
+    for build in builders {
+        let device = MemoryDevice::new();
+        let replay = &mut |_: Entry<'_>| Ok(());
+        let (wal, _) =
+            Wal::open(Arc::new(device.clone()), Path::new(HOME), WalOptions::default(), replay).unwrap();
+        let mut frame = FrameBuilder::new();
+        frame.begin();
+        build(&mut frame).unwrap();
+        wal.append(0, Timestamp(1), frame.finish(Timestamp(1))).unwrap();
+        wal.close().unwrap();
+        drop(wal);
+        let error = Engine::open(HOME, small_options(device)).unwrap_err();
+        assert!(matches!(error, Error::Storage(StorageError::Corrupt { .. })), "{error}");
     }
 }
 
