@@ -43,7 +43,7 @@ impl Index {
     /// key must be `key`. Cost: a descent, a shift of half a leaf; sometimes a second descent to find the
     /// successor in the next leaf; a split every thirty insertions or so.
     pub fn insert<'g>(
-        &self,
+        &'g self,
         key: &[u8],
         make: impl FnOnce() -> Record<'g>,
         mut admit: impl FnMut(Option<Record<'g>>) -> bool,

@@ -133,7 +133,7 @@ impl Index {
     ///
     /// Cost: one descent, in a large table two cache misses; no lock, no allocation.
     #[inline]
-    pub fn get<'g>(&self, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
+    pub fn get<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
         retry(|| self.try_get(key, guard))
     }
 

@@ -64,7 +64,7 @@ impl Index {
     /// `start`. All records are there that were in that part of the range at one moment.
     ///
     /// Cost: one descent; no lock, no allocation.
-    pub fn leaf_from<'g>(&self, start: Bound<&[u8]>, batch: &mut Batch<'g>, guard: &'g Guard) {
+    pub fn leaf_from<'g>(&'g self, start: Bound<&[u8]>, batch: &mut Batch<'g>, guard: &'g Guard) {
         retry(|| {
             let target = match start {
                 Bound::Included(key) | Bound::Excluded(key) => Target::At(key),
@@ -86,7 +86,7 @@ impl Index {
     /// All records are there that were in that part of the range at one moment.
     ///
     /// Cost: one descent; no lock, no allocation.
-    pub fn leaf_to<'g>(&self, end: Bound<&[u8]>, batch: &mut Batch<'g>, guard: &'g Guard) {
+    pub fn leaf_to<'g>(&'g self, end: Bound<&[u8]>, batch: &mut Batch<'g>, guard: &'g Guard) {
         retry(|| {
             let target = match end {
                 Bound::Included(key) => Target::At(key),

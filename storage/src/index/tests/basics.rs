@@ -9,7 +9,7 @@ use super::super::{Batch, Index, Insertion, node::NODE_CAPACITY};
 use crate::Record;
 use crate::sync::Ordering;
 
-fn add<'g>(index: &Index, key: &[u8], guard: &'g Guard) -> Record<'g> {
+fn add<'g>(index: &'g Index, key: &[u8], guard: &'g Guard) -> Record<'g> {
     match index.insert(key, || Record::allocate(key, 0), |_| true, guard) {
         Insertion::Inserted(record) => record,
         other => panic!("{other:?}"),
@@ -187,7 +187,8 @@ fn a_witness_outlives_its_leaf() {
 fn a_witness_is_refused_by_another_index() {
     let guard = pin();
     let mut batch = Batch::new();
-    Index::new().leaf_from(Bound::Unbounded, &mut batch, &guard);
+    let first = Index::new();
+    first.leaf_from(Bound::Unbounded, &mut batch, &guard);
     Index::new().is_current(&batch.witness());
 }
 
