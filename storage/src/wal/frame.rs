@@ -193,7 +193,10 @@ impl FrameBuilder {
         // The check above keeps both lengths below 2^30.
         end = encode_varint(&mut header, end, key.len() as u32);
         end = encode_varint(&mut header, end, value_field as u32);
-        self.bytes.extend_from_slice(&header[..end]);
+        // A copy of constant length is a few instructions, one of `end` bytes a call.
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&header);
+        self.bytes.truncate(start + end);
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(value);
         Ok(())
