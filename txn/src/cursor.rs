@@ -11,6 +11,9 @@ pub enum Direction {
     Backward,
 }
 
+/// How many records a scan delivers in its first step.
+const FIRST_STEP_RECORDS: usize = 4;
+
 /// A range of keys, and how much of it is still to be scanned.
 #[derive(Clone, Debug)]
 pub struct Cursor {
@@ -43,6 +46,12 @@ impl Cursor {
             None => Bound::Unbounded,
         };
         Cursor::new(Bound::Included(prefix.to_vec()), upper, Direction::Forward)
+    }
+
+    /// How many records the next step may deliver. The first step is a short one: whoever wants only the
+    /// first record of a range shouldn't pay for a whole leaf, nor lock it.
+    pub(crate) fn step_records(&self) -> usize {
+        if self.fresh { FIRST_STEP_RECORDS } else { usize::MAX }
     }
 
     /// Whether the whole range was delivered.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_epoch::Guard;
+use synod_storage::index::Batch;
 use synod_storage::wal::FrameBuilder;
 use synod_storage::{Catalog, Record, Table, TableId, Timestamp, Version, VersionState};
 
@@ -253,33 +254,40 @@ impl Store {
                 }
             }
         };
-        let mut batch = synod_storage::index::Batch::new();
+        let mut batch = Batch::new();
+        let limit = cursor.step_records();
+        let mut last = None;
         match cursor.direction {
             Direction::Forward => {
                 table.index().leaf_from(cursor.lower(), &mut batch, &guard);
-                for (position, &record) in batch.records().iter().enumerate() {
-                    if let Some(soon) = batch.records().get(position + PREFETCH_DISTANCE) {
+                let records = batch.records();
+                for (position, &record) in records.iter().enumerate().take(limit) {
+                    if let Some(soon) = records.get(position + PREFETCH_DISTANCE) {
                         soon.prefetch_head();
                     }
                     if cursor.is_above(record.key()) {
-                        cursor.done = true;
+                        cursor.finish();
                         break;
                     }
                     deliver(record);
+                    last = Some(record);
                 }
-                cursor.move_to_fence(batch.fence());
             }
             Direction::Backward => {
                 table.index().leaf_to(cursor.upper(), &mut batch, &guard);
-                for &record in batch.records().iter().rev() {
+                for &record in batch.records().iter().rev().take(limit) {
                     if cursor.is_below(record.key()) {
-                        cursor.done = true;
+                        cursor.finish();
                         break;
                     }
                     deliver(record);
+                    last = Some(record);
                 }
-                cursor.move_to_fence(batch.fence());
             }
+        }
+        match last {
+            Some(last) if batch.records().len() > limit => cursor.move_past(last.key()),
+            _ => cursor.move_to_fence(batch.fence()),
         }
         newest
     }

@@ -108,8 +108,9 @@ pub(super) fn snapshot_scan(store: &Store) -> Result<f64> {
         for key in keys.iter().step_by(KEYS_FOR_ONE_SCAN) {
             let start = scan_start(store, *key);
             let mut bytes = 0;
-            for entry in snapshot.scan(&store.table, start.to_be_bytes()..).take(SCAN_RECORDS) {
-                bytes += entry?.1.len();
+            let mut scan = snapshot.scan(&store.table, start.to_be_bytes()..);
+            for _ in 0..SCAN_RECORDS {
+                bytes += scan.next_ref()?.map_or(0, |(_, value)| value.len());
             }
             black_box(bytes);
         }
@@ -126,8 +127,9 @@ pub(super) fn locking_scan(store: &Store) -> Result<f64> {
             let start = scan_start(store, *key);
             let committed = store.engine.transact_with(&options, |txn| {
                 let mut bytes = 0;
-                for entry in txn.scan(&store.table, start.to_be_bytes()..).take(SCAN_RECORDS) {
-                    bytes += entry?.1.len();
+                let mut scan = txn.scan(&store.table, start.to_be_bytes()..);
+                for _ in 0..SCAN_RECORDS {
+                    bytes += scan.next_ref()?.map_or(0, |(_, value)| value.len());
                 }
                 Ok::<_, Error>(bytes)
             })?;

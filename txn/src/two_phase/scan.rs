@@ -146,6 +146,9 @@ fn find(table: &Table, cursor: &Cursor, guard: &Guard) -> Step {
         };
         step.witnesses.push(batch.witness());
         fence = batch.fence();
+        if step.shorten_to(cursor.step_records()) {
+            return step;
+        }
         if reached_end {
             step.is_last = true;
             return step;
@@ -164,14 +167,28 @@ fn find(table: &Table, cursor: &Cursor, guard: &Guard) -> Step {
 impl Step {
     /// Takes a leaf's records; returns whether the range ends among them.
     fn take_forward(&mut self, batch: &Batch<'_>, cursor: &Cursor) -> bool {
-        for &record in batch.records() {
-            if cursor.is_above(record.key()) {
-                self.boundary = Some(record.ptr());
-                return true;
+        let records = batch.records();
+        // Most leaves lie within the range: then one comparison of keys is enough.
+        let within = match records.last() {
+            Some(last) if cursor.is_above(last.key()) => {
+                records.partition_point(|record| !cursor.is_above(record.key()))
             }
-            self.records.push(record.ptr());
+            _ => records.len(),
+        };
+        let (inside, behind) = records.split_at(within);
+        self.records.extend(inside.iter().map(|record| record.ptr()));
+        self.boundary = behind.first().map(|record| record.ptr());
+        self.boundary.is_some()
+    }
+
+    /// Keeps only the first `limit` records; returns whether there were more.
+    fn shorten_to(&mut self, limit: usize) -> bool {
+        let is_longer = self.records.len() > limit;
+        if is_longer {
+            self.records.truncate(limit);
+            self.boundary = None;
         }
-        false
+        is_longer
     }
 
     /// As [`Step::take_forward`], in descending order.
