@@ -98,8 +98,9 @@ pub fn find_customer(
     };
     keys::customer_name_prefix(district, last.as_bytes(), key);
     let mut namesakes = NamesakeList::default();
-    for entry in txn.prefix(&tables.customer_by_name, &*key) {
-        namesakes.push(keys::customer_of(&entry?.0));
+    let mut entries = txn.prefix(&tables.customer_by_name, &*key);
+    while let Some((entry, _)) = entries.next_ref()? {
+        namesakes.push(keys::customer_of(entry));
     }
     namesakes.middle().ok_or_else(|| missing("customer_by_name", key).into())
 }

@@ -66,17 +66,19 @@ impl OrderStatus {
             Ok(Customer::parse(row)?.balance())
         })?;
         // The index is sorted with the newest order first.
-        let newest = txn.prefix(&tables.order_by_customer, customer_key).next().transpose()?;
-        let (index_key, _) = newest.ok_or_else(|| missing("order_by_customer", &customer_key))?;
-        let order = keys::newest_order_of(&index_key);
+        let newest = txn
+            .prefix(&tables.order_by_customer, customer_key)
+            .next_ref()?
+            .map(|(key, _)| keys::newest_order_of(key));
+        let order = newest.ok_or_else(|| missing("order_by_customer", &customer_key))?;
         let order_key = keys::order(self.district, order);
         let carrier =
             read_row(txn, &tables.order, "order", &order_key, |row| Ok(Order::parse(row)?.carrier()))?;
         let (mut lines, mut amount_cents) = (0, 0);
-        for entry in txn.prefix(&tables.order_line, order_key) {
-            let (_, row) = entry?;
+        let mut entries = txn.prefix(&tables.order_line, order_key);
+        while let Some((_, row)) = entries.next_ref()? {
             lines += 1;
-            amount_cents += i64::from(OrderLine::parse(&row)?.amount());
+            amount_cents += i64::from(OrderLine::parse(row)?.amount());
         }
         Ok(OrderStatusResult { customer, balance_cents, order, carrier, lines, amount_cents })
     }

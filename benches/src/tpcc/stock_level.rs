@@ -41,8 +41,9 @@ impl StockLevel {
         let end = keys::order(self.district, next_order);
         let items = &mut scratch.items;
         items.clear();
-        for entry in txn.scan(&tables.order_line, first..end) {
-            items.push(OrderLine::parse(&entry?.1)?.item());
+        let mut lines = txn.scan(&tables.order_line, first..end);
+        while let Some((_, row)) = lines.next_ref()? {
+            items.push(OrderLine::parse(row)?.item());
         }
         items.sort_unstable();
         items.dedup();
