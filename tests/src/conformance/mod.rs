@@ -104,6 +104,7 @@ macro_rules! conformance {
                 a_gap_stays_closed_around_ones_own_insertions,
                 two_that_find_a_range_empty_do_not_both_fill_it,
                 remains_of_aborted_insertions_do_not_open_a_gap,
+                nothing_appears_in_a_range_of_many_leaves,
             ],
             snapshots: [
                 a_snapshot_stays_while_others_write_and_collect_garbage,

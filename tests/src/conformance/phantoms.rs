@@ -150,3 +150,23 @@ pub fn remains_of_aborted_insertions_do_not_open_a_gap(mode: &Mode) {
         }
     }
 }
+
+/// A table of several leaves, in both directions, and with a scan that stops in the middle.
+pub fn nothing_appears_in_a_range_of_many_leaves(mode: &Mode) {
+    let reads: [Read; 4] = [
+        |world, txn| keys(txn.scan(&world.table, "k010".."k290")),
+        |world, txn| keys(txn.scan_rev(&world.table, "k010".."k290")),
+        |world, txn| keys(txn.scan(&world.table, "k010"..).take(100)),
+        |world, txn| keys(txn.scan_rev(&world.table, ..="k290").take(100)),
+    ];
+    let present: Vec<String> = (0..300).map(|number| format!("k{number:03}")).collect();
+    let world = World::with(mode, &present.iter().map(String::as_str).collect::<Vec<_>>());
+    for read in reads {
+        for number in (3..300).step_by(17) {
+            let key = format!("k{number:03}x");
+            assert_stays(&world, read, &key, |writer| writer.put(&world.table, &key, ""));
+            world.engine.transact(|txn| txn.delete(&world.table, &key)).unwrap();
+        }
+    }
+    assert_eq!(world.keys(), present);
+}

@@ -13,7 +13,7 @@ use synod::{
     TransactionOptions,
 };
 
-use crate::operation::{Key, Operation, Range};
+use crate::operation::{Key, Operation, PREPARED_KEYS, Range, prepared_key};
 
 type State = BTreeMap<Key, Vec<u8>>;
 
@@ -43,14 +43,20 @@ impl Machine {
     pub(crate) fn new(retention: Duration) -> Machine {
         let (device, clock) = (MemoryDevice::new(), Arc::new(ManualClock::new(1, 0)));
         let (engine, table) = open(&device, &clock, retention);
+        let committed: State = (0..PREPARED_KEYS).map(|number| (prepared_key(number), vec![1])).collect();
+        let at = {
+            let txn = engine.begin(TransactionOptions::new()).unwrap();
+            committed.iter().try_for_each(|(key, value)| txn.put(&table, key, value)).unwrap();
+            txn.commit().unwrap()
+        };
         Machine {
+            history: vec![(at, committed.clone())],
+            committed,
             device,
             clock,
             retention,
             engine,
             table,
-            committed: State::new(),
-            history: Vec::new(),
             snapshots: Vec::new(),
             open: None,
         }

@@ -23,7 +23,7 @@ fn play(operations: &[Operation], retention: Duration) {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 250, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 150, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn the_engine_does_what_a_map_of_versions_does(

@@ -49,9 +49,18 @@ pub(crate) enum Operation {
     Reopen,
 }
 
+/// So many keys are there from the beginning: enough for several leaves of the index.
+pub(crate) const PREPARED_KEYS: u16 = 200;
+
+/// The keys that are there from the beginning, and as many between them.
+pub(crate) fn prepared_key(number: u16) -> Key {
+    format!("b{:03}", number.reverse_bits() >> 7).into_bytes()
+}
+
 fn key() -> impl Strategy<Value = Key> {
     let short = vec(select(vec![b'a', b'b', 0, 0xff]), 0..3);
-    prop_oneof![4 => short, 1 => select(vec![b"abc".to_vec(), vec![b'a'; 40], vec![0xff; 9]])]
+    let long = select(vec![b"abc".to_vec(), vec![b'a'; 40], vec![0xff; 9]]);
+    prop_oneof![8 => short, 2 => long, 3 => (0..2 * PREPARED_KEYS).prop_map(prepared_key)]
 }
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
