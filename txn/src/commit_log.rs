@@ -33,8 +33,8 @@ use synod_storage::{Error, Result, Timestamp};
 pub enum Durability {
     /// A crash of the machine. The committing thread flushes at once, together with all who wait.
     Sync,
-    /// A crash of the machine. The flusher waits a moment for company before it flushes, so that fewer
-    /// flushes serve more commits.
+    /// A crash of the machine. While other transactions are running, the flusher waits a moment for their
+    /// company before it flushes, so that fewer flushes serve more commits.
     #[default]
     Group,
     /// Nothing yet when `commit` returns: the log is flushed in the background, within the flush

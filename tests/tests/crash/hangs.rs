@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod::device::{Fault, MemoryDevice};
-use synod::{CommitHandle, Durability, Engine, Options, Timestamp};
+use synod::{CommitHandle, Durability, Engine, Options, Timestamp, TransactionOptions};
 use synod_storage::wal::{Wal, WalOptions};
 use synod_tests::crash::failure::{in_time, is_poisoned, wait_until};
 use synod_tests::crash::workload::{HOME, at_level};
@@ -40,6 +40,8 @@ fn who_waits_for_the_flusher_learns_that_somebody_elses_write_has_failed() {
         .group_window(Duration::from_millis(700));
     let engine = Engine::open(HOME, options).unwrap();
     let table = engine.table("t").unwrap();
+    // Somebody else is at work, so that there's company to be gathered.
+    let _company = engine.begin(TransactionOptions::new()).unwrap();
     let frames = engine.stats().log.unwrap().frames;
     let waiting = {
         let (engine, table) = (engine.clone(), table.clone());
