@@ -123,6 +123,8 @@ pub struct CommitLog {
 
 #[derive(Default)]
 struct Waiting {
+    /// How many threads wait for a flush to end.
+    sleepers: usize,
     wakers: Vec<(Timestamp, Waker)>,
     failure: Option<Error>,
 }
@@ -211,7 +213,9 @@ impl CommitLog {
                         // this one. Under the lock, so that the flush asked for can't end unnoticed.
                         self.want_flusher();
                     }
+                    waiting.sleepers += 1;
                     self.flushed.wait(&mut waiting);
+                    waiting.sleepers -= 1;
                 }
             }
             if self.durable() < timestamp
@@ -221,6 +225,12 @@ impl CommitLog {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody waits for a flush.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.sleepers > 0 || !waiting.wakers.is_empty()
     }
 
     fn may_lead(&self, level: Durability) -> bool {

@@ -168,7 +168,7 @@ impl Store {
     pub fn wait_durable(&self, timestamp: Timestamp, level: Durability) -> Result<()> {
         let Some(log) = self.log.as_ref().filter(|_| level.waits()) else { return Ok(()) };
         // Who waits for company while nobody else is at work would wait in vain.
-        let is_alone = level == Durability::Group && self.registry.running() == 0;
+        let is_alone = level == Durability::Group && self.registry.running() == 0 && !log.is_awaited();
         let level = if is_alone { Durability::Sync } else { level };
         Ok(log.wait(timestamp, level, || self.commit_bound())?)
     }
