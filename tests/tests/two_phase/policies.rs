@@ -71,7 +71,7 @@ fn wait_die_the_younger_dies_at_once_and_is_told_where() {
     stage.put(&old, "k").unwrap();
     match abort_of(stage.put(&young, "k")) {
         Abort::Died { table, key, .. } => {
-            assert_eq!((table.as_str(), key.as_deref()), ("t", Some(&b"k"[..])))
+            assert_eq!((table.as_str(), key.as_deref()), ("t", Some(&b"k"[..])));
         }
         other => panic!("{other}"),
     }
