@@ -17,6 +17,20 @@ pub struct GatedDevice {
     gate: Arc<Gate>,
 }
 
+/// A gate that is closed. Opened also where a test fails, so that nobody waits behind it for ever.
+#[derive(Debug)]
+#[must_use = "the gate opens when this is dropped"]
+pub struct Closed {
+    gate: Arc<Gate>,
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.gate.state.lock().is_closed = false;
+        self.gate.changed.notify_all();
+    }
+}
+
 #[derive(Debug, Default)]
 struct Gate {
     state: Mutex<State>,
@@ -35,15 +49,10 @@ impl GatedDevice {
         Self::default()
     }
 
-    /// Holds up every sync of a file from now on.
-    pub fn close_gate(&self) {
+    /// Holds up every sync of a file from now on, until the answer is dropped.
+    pub fn close_gate(&self) -> Closed {
         self.gate.state.lock().is_closed = true;
-    }
-
-    /// Lets all go on.
-    pub fn open_gate(&self) {
-        self.gate.state.lock().is_closed = false;
-        self.gate.changed.notify_all();
+        Closed { gate: self.gate.clone() }
     }
 
     /// How many syncs are held up.

@@ -95,12 +95,12 @@ fn everyone_who_waits_for_a_sync_that_fails_is_told() {
         let device = GatedDevice::new();
         let engine = Engine::open(HOME, Options::new().device(Arc::new(device.clone()))).unwrap();
         let table = engine.table("t").unwrap();
-        device.close_gate();
         let commit = |level, key: u8| {
             let committed = engine.transact_with(&at_level(level), |txn| txn.put(&table, [key], ""));
             committed.unwrap().handle
         };
         std::thread::scope(|scope| {
+            let gate = device.close_gate();
             let leader = scope.spawn(|| commit(Durability::Sync, 0).wait());
             wait_until("the sync", || device.held() == 1);
             let blocking: Vec<_> = (1..=6)
@@ -114,7 +114,7 @@ fn everyone_who_waits_for_a_sync_that_fails_is_told() {
             let deferred = commit(Durability::Group, 20);
             wait_until("all commits", || engine.stats().transactions.commits >= 11);
             device.memory.inject(Fault::Sync(1));
-            device.open_gate();
+            drop(gate);
             let waiting = std::iter::once(leader).chain(blocking).chain(futures);
             for outcome in waiting.map(|thread| thread.join().unwrap()).chain([deferred.wait()]) {
                 assert!(is_poisoned(&outcome.unwrap_err()));

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -125,11 +125,16 @@ impl Wake for Counter {
 }
 
 /// A task that owns the last handle to the engine, and ends in the thread that wakes it.
-struct LastOwner(Mutex<Option<CommitHandle>>);
+struct LastOwner {
+    handle: Mutex<Option<CommitHandle>>,
+    /// The handle was dropped, and that went well.
+    has_ended: AtomicBool,
+}
 
 impl Wake for LastOwner {
     fn wake(self: Arc<Self>) {
-        drop(self.0.lock().take());
+        drop(self.handle.lock().take());
+        self.has_ended.store(true, Ordering::SeqCst);
     }
 }
 
@@ -141,14 +146,15 @@ fn the_flusher_can_be_the_one_who_closes_the_database() {
         let engine = Engine::open(HOME, options().group_window(Duration::from_millis(50))).unwrap();
         let table = engine.table("t").unwrap();
         let committed = engine.transact_with(&at_level(Durability::Group), |txn| txn.put(&table, "key", ""));
-        let task = Arc::new(LastOwner(Mutex::new(Some(committed.unwrap().handle))));
+        let handle = Mutex::new(Some(committed.unwrap().handle));
+        let task = Arc::new(LastOwner { handle, has_ended: AtomicBool::new(false) });
         drop(engine);
         let waker = Waker::from(task.clone());
-        let mut handle = task.0.lock();
+        let mut handle = task.handle.lock();
         let future = Pin::new(handle.as_mut().unwrap());
         assert!(matches!(future.poll(&mut Context::from_waker(&waker)), Poll::Pending));
         drop(handle);
-        wait_until("the wake-up", || task.0.lock().is_none());
+        wait_until("the end of the task", || task.has_ended.load(Ordering::SeqCst));
         let mut reopened = None;
         wait_until("the end of the lock", || {
             reopened = Engine::open(HOME, options()).ok();
