@@ -16,7 +16,7 @@ use crossbeam_utils::CachePadded;
 use synod_storage::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
 
-const SHARDS: usize = 64;
+const SHARDS: usize = if cfg!(shuttle) { 2 } else { 64 };
 
 /// How many entries are taken out of a queue at a time.
 const BATCH: usize = 32;
@@ -200,7 +200,7 @@ impl Garbage {
     }
 
     /// Takes an empty record out of the index, unless somebody holds or wants a lock on it.
-    fn remove(&self, record: Record<'_>, table: &Table, guard: &Guard) -> bool {
+    pub(crate) fn remove(&self, record: Record<'_>, table: &Table, guard: &Guard) -> bool {
         let word = record.word();
         // Acquires what the last holder of a lock wrote. SeqCst, like its reversal below: part of the handshake
         // between scanners and inserters, who both look at this word.

@@ -88,7 +88,8 @@ pub fn a_gap_stays_closed_around_ones_own_insertions(mode: &Mode) {
             if is_undone {
                 reader.rollback_to(&savepoint).unwrap();
             }
-            let first = keys(reader.scan(&world.table, "a"..="h")).unwrap();
+            // Not scanned again before the others come: that would lock the new gaps, too.
+            let first = if is_undone { "bh" } else { "bbbdfh" };
             let writer = world.begin(Isolation::Serializable);
             let _ = unless_refused(writer.put(&world.table, key, "")).is_some() && commits(writer);
             let second = unless_refused(keys(reader.scan(&world.table, "a"..="h")));

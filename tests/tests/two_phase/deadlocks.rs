@@ -131,6 +131,28 @@ fn a_transaction_that_waits_beside_a_cycle_is_left_alone() {
 }
 
 #[test]
+fn a_waiter_waits_for_nobody_who_has_left() {
+    let stage = stage(&["a", "k"]);
+    let (first, second, waiter) = (stage.begin(), stage.begin(), stage.begin());
+    stage.read(&first, "k").unwrap();
+    stage.read(&second, "k").unwrap();
+    stage.put(&waiter, "a").unwrap();
+    scope(|scope| {
+        let waiting = stage.commit_beside(scope, waiter, "k");
+        stage.wait_for_waits(1);
+        first.commit().unwrap();
+        // It takes the place of the one that has left, and waits for the waiter: that is no cycle.
+        let next = stage.begin();
+        let behind = stage.commit_beside(scope, next, "a");
+        stage.wait_for_waits(2);
+        second.commit().unwrap();
+        waiting.join().unwrap();
+        behind.join().unwrap();
+    });
+    assert_eq!(stage.engine.stats().transactions.aborts.deadlock, 0);
+}
+
+#[test]
 fn the_victims_locks_and_writes_are_gone_at_once() {
     let stage = stage(&["a", "b"]);
     let (old, young) = (stage.begin(), stage.begin());

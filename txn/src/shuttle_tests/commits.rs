@@ -7,10 +7,11 @@ use shuttle::thread;
 use synod_storage::Timestamp;
 use synod_storage::sync::Ordering;
 
-use super::scene::{Scene, explore, join};
+use super::scene::{Scene, explore, interrupt_everywhere, join};
 use crate::clock::ManualClock;
-use crate::protocol::{Intent, Isolation};
-use crate::{DeadlockPolicy, Oracle, Snapshot};
+use crate::protocol::Isolation;
+use crate::visibility::latest_committed;
+use crate::{DeadlockPolicy, Durability, Oracle, Snapshot};
 
 #[test]
 fn timestamps_are_unique_and_grow() {
@@ -94,19 +95,20 @@ fn the_commit_bound_leaves_out_whatever_is_not_finished() {
 }
 
 #[test]
-fn a_read_committed_reader_finds_a_value_while_it_is_being_replaced() {
-    explore(|| {
+fn the_newest_committed_version_is_found_while_it_is_being_replaced() {
+    interrupt_everywhere(|| {
         let scene = Scene::holding(DeadlockPolicy::Detect, &["k"]);
+        let mut writer = scene.begin(Isolation::Serializable, None);
+        scene.put(&mut writer, "k", 1).unwrap();
         join([
-            scene.thread(|scene| {
-                scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 1));
+            scene.thread(|_| {
+                writer.commit(Durability::None).unwrap();
             }),
             scene.thread(|scene| {
-                scene.transact(Isolation::ReadCommitted, |txn| {
-                    assert!(scene.get(txn, "k", Intent::Read)?.is_some());
-                    assert!(!scene.keys(txn, "a", "z", crate::Direction::Forward)?.is_empty());
-                    Ok(())
-                });
+                let guard = crossbeam_epoch::pin();
+                let record = scene.table.index().get(b"k", &guard).unwrap();
+                let found = latest_committed(record).and_then(synod_storage::Version::value);
+                assert!(matches!(found, Some([0 | 1])), "{found:?}");
             }),
         ]);
     });

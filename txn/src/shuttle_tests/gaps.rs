@@ -1,6 +1,6 @@
 //! Gaps: nothing appears in a range that a serializable transaction has read.
 
-use super::scene::{Scene, explore, join};
+use super::scene::{Scene, explore, interrupt_everywhere, join};
 use crate::protocol::{Intent, Isolation};
 use crate::{DeadlockPolicy, Direction};
 
@@ -53,31 +53,27 @@ fn a_scan_to_the_end_over_several_leaves_meets_no_phantoms() {
 
 #[test]
 fn an_insertion_into_ones_own_gap_keeps_both_parts_closed() {
-    // A third transaction locks and releases the record behind the gap, so that the gap's lock moves into
-    // the lock table and back while its holder looks at it.
-    explore(|| {
-        let scene = Scene::holding(DeadlockPolicy::Detect, &["a", "h"]);
-        join([
-            scene.thread(|scene| {
-                scene.transact(Isolation::Serializable, |txn| {
-                    assert!(["a", "ad"].contains(&scene.keys(txn, "a", "g", Direction::Forward)?.as_str()));
-                    let before = scene.keys(txn, "b", "d", Direction::Forward)?;
-                    scene.put(txn, "e", 1)?;
-                    shuttle::thread::yield_now();
-                    assert_eq!(scene.keys(txn, "b", "d", Direction::Forward)?, before, "a phantom");
-                    Ok(())
-                });
-            }),
-            scene.thread(|scene| {
-                scene.transact(Isolation::Serializable, |txn| scene.get(txn, "h", Intent::Write));
-            }),
-            scene.thread(|scene| {
-                scene.transact(Isolation::Serializable, |txn| scene.get(txn, "h", Intent::Write));
-            }),
-            scene.thread(|scene| {
-                scene.transact(Isolation::Serializable, |txn| scene.put(txn, "d", 1));
-            }),
-        ]);
+    // The record behind the gap is shared by somebody whose slot has no bits, so that its lock is in the lock
+    // table, and moves into the control word while the gap's holder looks at it.
+    interrupt_everywhere(|| {
+        let scene = Scene::holding(DeadlockPolicy::NoWait, &["a", "h"]);
+        let mut holder = scene.begin(Isolation::Serializable, None);
+        assert_eq!(scene.keys(&mut holder, "b", "g", Direction::Forward).unwrap(), "");
+        scene.occupy_sharing_slots();
+        let mut sharer = scene.begin(Isolation::Serializable, None);
+        scene.get(&mut sharer, "h", Intent::Read).unwrap();
+        let inserting = scene.clone();
+        let inserter = shuttle::thread::spawn(move || {
+            inserting.put(&mut holder, "e", 1).unwrap();
+            holder
+        });
+        join([scene.thread(move |_| drop(sharer))]);
+        let holder = inserter.join().unwrap();
+        for key in ["d", "f"] {
+            let mut other = scene.begin(Isolation::Serializable, None);
+            assert!(scene.put(&mut other, key, 1).is_err(), "{key} is in the gap that was read");
+        }
+        drop(holder);
         scene.assert_unlocked();
     });
 }

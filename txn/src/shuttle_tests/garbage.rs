@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::scene::{Scene, explore, join};
+use super::scene::{Scene, explore, interrupt_everywhere, join};
 use crate::protocol::{Expect, Intent, Isolation, Protocol};
 use crate::{DeadlockPolicy, Direction, Snapshot};
 
@@ -35,6 +35,30 @@ fn a_value_written_into_a_record_that_is_being_removed_is_seen_at_once() {
         };
         explore(scenario);
     }
+}
+
+#[test]
+fn a_record_that_turns_out_to_be_needed_is_passed_over_by_nobody() {
+    // A writer has come between the collector's look at the record and its mark: the record is marked dead,
+    // and comes back to life.
+    interrupt_everywhere(|| {
+        let scene = Scene::holding(DeadlockPolicy::Detect, &["a", "k", "z"]);
+        let collector = scene.thread(|scene| {
+            let guard = crossbeam_epoch::pin();
+            let record = scene.table.index().get(b"k", &guard).unwrap();
+            assert!(!scene.store.garbage().remove(record, &scene.table, &guard));
+        });
+        let reader = scene.thread(|scene| {
+            for direction in [Direction::Forward, Direction::Backward] {
+                let mut txn = scene.begin(Isolation::Serializable, None);
+                assert_eq!(scene.keys(&mut txn, "a", "z", direction).unwrap(), "akz");
+            }
+            let mut txn = scene.begin(Isolation::Serializable, None);
+            assert_eq!(scene.get(&mut txn, "k", Intent::Read).unwrap(), Some(0));
+        });
+        join([collector, reader]);
+        scene.assert_unlocked();
+    });
 }
 
 #[test]

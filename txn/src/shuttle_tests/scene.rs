@@ -176,6 +176,12 @@ pub(super) fn explore(scenario: impl Fn() + Send + Sync + Copy + 'static) {
     shuttle::check_pct(scenario, 200, 3);
 }
 
+/// Runs a scenario in which one thread has to be interrupted at one certain step, in so many interleavings
+/// that every step is come to.
+pub(super) fn interrupt_everywhere(scenario: impl Fn() + Send + Sync + Copy + 'static) {
+    shuttle::check_pct(scenario, 2_500, 2);
+}
+
 /// Starts all threads, if they aren't started yet, and waits for them.
 pub(super) fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
     let threads: Vec<_> = threads.into_iter().collect();

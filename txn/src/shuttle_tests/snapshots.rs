@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synod_storage::Timestamp;
 
-use super::scene::{Scene, explore, join};
+use super::scene::{Scene, explore, interrupt_everywhere, join};
 use crate::protocol::Isolation;
 use crate::{DeadlockPolicy, Snapshot};
 
@@ -44,36 +44,52 @@ fn the_watermark_never_passes_a_snapshot_that_is_being_opened() {
     });
 }
 
-/// Travels to the timestamp of the first value, while others write and collect garbage.
+/// Opens snapshots of the past while garbage is collected, and reads them when it has been.
 fn travel(retention: Duration) {
     let scene = Scene::with_retention(DeadlockPolicy::Detect, retention);
-    scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 7));
-    join([
-        scene.thread(|scene| {
-            scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 8));
-            scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 9));
-        }),
-        scene.thread(|scene| {
-            scene.store.sweep();
-            scene.store.sweep();
-        }),
-        scene.thread(|scene| {
-            if let Ok(snapshot) = Snapshot::at(&scene.store, Timestamp(1)) {
-                assert_kept(scene, &snapshot);
-                assert_eq!(scene.see(&snapshot, "k"), Some(7));
-                assert_eq!(scene.see(&snapshot, "k"), Some(7));
-            }
-        }),
-    ]);
+    for value in 7..10 {
+        scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", value));
+    }
+    let sweeper = scene.thread(|scene| {
+        scene.store.sweep();
+    });
+    let traveller = scene.thread(|scene| {
+        let open = [1, 2, 3].map(|at| Snapshot::at(&scene.store, Timestamp(at)));
+        sweeper.join().unwrap();
+        for snapshot in open.into_iter().flatten() {
+            assert_kept(scene, &snapshot);
+            assert_eq!(scene.see(&snapshot, "k"), Some(6 + snapshot.timestamp().0 as u8));
+        }
+    });
+    traveller.join().unwrap();
 }
 
 #[test]
 fn a_snapshot_of_the_past_is_whole_or_refused_without_retention() {
-    explore(|| travel(Duration::ZERO));
+    interrupt_everywhere(|| travel(Duration::ZERO));
 }
 
 #[test]
 fn a_snapshot_of_the_past_is_whole_or_refused_with_retention() {
-    // The clock stands still, so that a retention of nothing but a nanosecond expires with every commit.
-    explore(|| travel(Duration::from_nanos(1)));
+    // The clock stands still, so that a retention of a nanosecond expires with every commit.
+    interrupt_everywhere(|| travel(Duration::from_nanos(1)));
+}
+
+#[test]
+fn a_snapshot_of_the_past_is_whole_or_refused_beside_commits() {
+    interrupt_everywhere(|| {
+        let scene = Scene::holding(DeadlockPolicy::Detect, &["k"]);
+        let writer = scene.thread(|scene| {
+            scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 1));
+        });
+        let traveller = scene.thread(|scene| {
+            let open = Snapshot::at(&scene.store, Timestamp(1));
+            writer.join().unwrap();
+            if let Ok(snapshot) = open {
+                assert_kept(scene, &snapshot);
+                assert_eq!(scene.see(&snapshot, "k"), Some(0));
+            }
+        });
+        traveller.join().unwrap();
+    });
 }

@@ -20,7 +20,7 @@ use super::word::{Modes, Word};
 use crate::registry::Registry;
 use crate::{Abort, DeadlockMember};
 
-const SHARDS: usize = 64;
+const SHARDS: usize = if cfg!(shuttle) { 2 } else { 64 };
 
 type Shard = HashMap<RecordPtr, Queue>;
 
