@@ -30,7 +30,8 @@ impl CommitHandle {
         CommitHandle { engine, receipt, durability }
     }
 
-    /// The commit timestamp. For a transaction that wrote nothing: the newest one that it has read.
+    /// The commit timestamp. For a transaction that wrote nothing: the newest one that it has read, or may
+    /// have read the deletion of.
     pub fn timestamp(&self) -> Timestamp {
         self.receipt.timestamp
     }

@@ -262,7 +262,7 @@ impl Transaction {
     }
 
     /// Commits, and waits as the durability level asks. Returns the commit timestamp; for a transaction that
-    /// wrote nothing, that of the newest commit it has read.
+    /// wrote nothing, that of the newest commit it has read, or may have read the deletion of.
     ///
     /// # Errors
     /// An abort, after which nothing has happened; or a failure of the log. If the log fails while this

@@ -97,7 +97,8 @@ pub struct Savepoint {
 /// A commit that is in order and visible, and perhaps not yet durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitReceipt {
-    /// The commit timestamp. For a transaction that wrote nothing: the newest one it has read.
+    /// The commit timestamp. For a transaction that wrote nothing: the newest one that it has read, or may
+    /// have read the deletion of. When that is durable, so is all that was read.
     pub timestamp: Timestamp,
     /// Whether the transaction wrote anything.
     pub wrote: bool,

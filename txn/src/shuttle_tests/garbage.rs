@@ -62,6 +62,29 @@ fn a_record_that_turns_out_to_be_needed_is_passed_over_by_nobody() {
 }
 
 #[test]
+fn garbage_made_while_a_record_is_found_clean_is_not_forgotten() {
+    // The writer finds the collector's claim on the record, and relies on it.
+    interrupt_everywhere(|| {
+        let scene = Scene::holding(DeadlockPolicy::Detect, &["a", "k"]);
+        let snapshot = Snapshot::newest(&scene.store).unwrap();
+        scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 1));
+        drop(snapshot);
+        let collector = scene.thread(|scene| {
+            scene.store.sweep();
+        });
+        let writer = scene.thread(|scene| {
+            scene.transact(Isolation::Serializable, |txn| scene.delete(txn, "k"));
+        });
+        join([collector, writer]);
+        for _ in 0..3 {
+            scene.store.sweep();
+        }
+        let guard = crossbeam_epoch::pin();
+        assert_eq!((scene.table.count_records(&guard), scene.store.garbage_records()), (1, 0));
+    });
+}
+
+#[test]
 fn garbage_goes_when_everyone_is_done_and_nothing_else_does() {
     explore(|| {
         let scene = Scene::holding(DeadlockPolicy::Detect, &["a", "k"]);
