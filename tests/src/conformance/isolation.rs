@@ -1,8 +1,11 @@
 //! What each level keeps apart: the anomalies of Adya, "Weak Consistency" (MIT 1999), played one by one.
 
-use synod::{Bytes, Isolation, TransactOptions, Transaction, TransactionOptions};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
-use super::world::{commits, keys, unless_refused};
+use synod::{Bytes, Isolation, Transaction};
+
+use super::world::{commits, keys, options, unless_refused};
 use super::{Mode, World};
 
 /// G1a: aborted reads, and dirty reads in general.
@@ -127,29 +130,41 @@ pub fn no_update_is_lost_after_reading_for_update(mode: &Mode) {
     }
 }
 
-/// At every level, a merge is one step, also into nothing.
+/// At every level, a merge is one step, also into nothing: another one tries to get in between its reading of
+/// the old value and its writing of the new one.
 pub fn no_merge_is_lost(mode: &Mode) {
     for level in mode.levels_from(Isolation::ReadUncommitted) {
-        let world = World::with(mode, &[]);
-        let merged = std::thread::scope(|scope| {
-            let merge = |operand: &'static str| {
-                let (world, options) = (&world, TransactionOptions::new().isolation(level));
-                let options = TransactOptions { transaction: options, ..Default::default() };
-                move || {
-                    (0..20)
-                        .map(|key| {
-                            let work = |txn: &Transaction| txn.merge(&world.table, [key], operand);
-                            let committed = world.engine.transact_with(&options, work);
-                            committed.expect("retried until it gets through").handle.timestamp()
-                        })
-                        .count()
+        for existing in [&["n"][..], &[]] {
+            let (interrupt, interrupted) = channel();
+            let (go_on, may_go_on) = channel::<()>();
+            let may_go_on = Mutex::new(may_go_on);
+            let append = move |_: &[u8], old: Option<&[u8]>, operand: &[u8]| {
+                if operand == b"1" && interrupt.send(()).is_ok() {
+                    // An error means that the other one is through.
+                    let _ = may_go_on.lock().expect("no panic").recv();
                 }
+                Ok([old.unwrap_or_default(), operand].concat())
             };
-            let threads = ["1", "2", "3"].map(|operand| scope.spawn(merge(operand)));
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum::<usize>()
-        });
-        let lengths: usize = world.records().iter().map(|(_, value)| value.len()).sum();
-        assert_eq!(lengths, merged, "{level}");
+            let world = World::open(mode.in_memory(options().merge("t", append)));
+            world.fill(existing);
+            let merges = |operand: &str| {
+                let txn = world.begin(level);
+                unless_refused(txn.merge(&world.table, "n", operand)).is_some() && commits(txn)
+            };
+            let committed = std::thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    interrupted.recv().expect("the first merge reads the old value");
+                    let has_committed = merges("2");
+                    drop((interrupted, go_on));
+                    has_committed
+                });
+                [merges("1"), other.join().expect("no panic")]
+            });
+            let value = world.value("n").unwrap_or_default();
+            for (operand, has_committed) in ["1", "2"].into_iter().zip(committed) {
+                assert_eq!(value.contains(operand), has_committed, "{level}: {value}, {committed:?}");
+            }
+        }
     }
 }
 
