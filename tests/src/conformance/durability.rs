@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use synod::device::{MemoryDevice, Survival};
 use synod::errors::TransactionError;
 use synod::{CommitHandle, Durability, Engine, Error, Isolation, Options, Timestamp, TransactionOptions};
 
-use super::world::{fails_with, options, text};
+use super::world::{fails_with, options, text, wait_until};
 use super::{Mode, World};
 
 fn open_on(mode: &Mode, device: &MemoryDevice, options: Options) -> World {
@@ -40,25 +41,36 @@ pub fn deferred_commits_become_durable(mode: &Mode) {
             assert_eq!(handle.wait().unwrap(), at);
         }
         let last = put_deferred(&world, 50, level);
-        super::world::wait_until("a handle is done by itself", || last.is_done());
+        wait_until("a handle is done by itself", || last.is_done());
     }
 }
 
 /// Waits for a future on this thread.
+///
+/// # Panics
+/// If nobody wakes it within twenty seconds.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
+    struct Unpark {
+        thread: Thread,
+        is_awake: AtomicBool,
+    }
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            self.is_awake.store(true, Ordering::SeqCst);
+            self.thread.unpark();
         }
     }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let unpark = Arc::new(Unpark { thread: std::thread::current(), is_awake: AtomicBool::new(false) });
+    let waker = Waker::from(unpark.clone());
     let mut future = pin!(future);
     loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park_timeout(Duration::from_secs(20)),
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
         }
+        wait_until("the future is woken", || {
+            std::thread::park_timeout(Duration::from_secs(1));
+            unpark.is_awake.swap(false, Ordering::SeqCst)
+        });
     }
 }
 
