@@ -76,6 +76,8 @@ impl Engine {
         let store = Arc::new(Store::new(StoreOptions {
             catalog: recovered.catalog,
             recovered: recovered.newest,
+            horizon: recovered.newest,
+            garbage: Vec::new(),
             clock: options.clock,
             retention: options.retention,
             log,
@@ -143,7 +145,7 @@ impl Engine {
         frame.begin();
         frame.drop_table(table.id());
         let timestamp = store.change_catalog(&mut frame)?;
-        store.remove_table(table.id());
+        store.remove_table(table.id(), timestamp);
         store.wait_durable(timestamp, Durability::Sync)?;
         Ok(true)
     }

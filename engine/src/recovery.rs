@@ -66,8 +66,8 @@ impl Replay<'_> {
                 }
                 self.tables.push(Some(self.catalog.create(id, name)));
             }
-            Entry::DropTable { table: id, .. } => {
-                self.catalog.remove(id);
+            Entry::DropTable { table: id, timestamp } => {
+                self.catalog.remove(id, timestamp);
                 if let Some(table) = self.tables.get_mut(id.0 as usize) {
                     *table = None;
                 }

@@ -17,7 +17,7 @@ mod timestamp;
 mod version;
 pub mod wal;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, DroppedTable};
 pub use error::{Error, Result};
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, check_key, check_value};
 pub use record::{Record, RecordPtr};

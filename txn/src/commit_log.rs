@@ -17,10 +17,11 @@
 //! that isn't durable yet comes after it in the log, and can't be acknowledged before it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
@@ -227,6 +228,26 @@ impl CommitLog {
         Ok(())
     }
 
+    /// Waits until more than `known` is durable, at most for `timeout`. Returns whether it is. Nobody is asked
+    /// to flush: this is for those who follow the log, not for those who commit.
+    pub fn wait_for_more(&self, known: Timestamp, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut waiting = self.waiting.lock();
+        while self.durable() <= known {
+            let timed_out = match deadline {
+                Some(deadline) => self.flushed.wait_until(&mut waiting, deadline).timed_out(),
+                None => {
+                    self.flushed.wait(&mut waiting);
+                    false
+                }
+            };
+            if timed_out {
+                return self.durable() > known;
+            }
+        }
+        true
+    }
+
     /// Whether somebody waits for a flush.
     pub(crate) fn is_awaited(&self) -> bool {
         let waiting = self.waiting.lock();
@@ -303,10 +324,11 @@ impl CommitLog {
         waiting.wakers.retain(|(timestamp, waker)| {
             let is_served = failed || *timestamp <= durable;
             if is_served {
-                served.push(waker.clone());
+                served.push((*timestamp, waker.clone()));
             }
             !is_served
         });
+        served.sort_by_key(|(timestamp, _)| *timestamp);
         let is_all = waiting.wakers.is_empty();
         self.flushed.notify_all();
         drop(waiting);
@@ -314,7 +336,12 @@ impl CommitLog {
             // A commit in flight has kept the flush from reaching them; nobody else would ask for another.
             self.want_flusher();
         }
-        served.into_iter().for_each(Waker::wake);
+        for (_, waker) in served {
+            // A waker is the program's code: its panic is its own, and must not end the flusher.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                tracing::error!("a waker of a commit handle has panicked");
+            }
+        }
     }
 
     /// Makes sure that the flusher flushes soon.

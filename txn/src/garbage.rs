@@ -16,6 +16,8 @@ use crossbeam_utils::CachePadded;
 use synod_storage::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
 
+use crate::RecoveredGarbage;
+
 const SHARDS: usize = if cfg!(shuttle) { 2 } else { 64 };
 
 /// How many entries are taken out of a queue at a time.
@@ -56,11 +58,19 @@ enum Remains {
 }
 
 impl Garbage {
-    pub(crate) fn new() -> Self {
-        Garbage {
+    /// Queues with what was recovered, sorted by the time at which it becomes ripe.
+    pub(crate) fn new(recovered: Vec<RecoveredGarbage>) -> Self {
+        let garbage = Garbage {
             shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
             forgotten: AtomicU64::new(0),
+        };
+        for (index, RecoveredGarbage { ripe_at, table, record }) in recovered.into_iter().enumerate() {
+            // SAFETY: nobody has had a chance to remove the record yet.
+            if unsafe { record.get() }.claim_garbage() {
+                garbage.enqueue(index % SHARDS, Entry { ripe_at, table, record });
+            }
         }
+        garbage
     }
 
     /// Queues a record, unless it is queued already. The caller holds a lock on it, or is pinned and has

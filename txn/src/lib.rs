@@ -20,6 +20,7 @@ mod snapshot;
 mod stats;
 mod store;
 mod two_phase;
+mod versions;
 mod visibility;
 
 pub use abort::{Abort, DeadlockMember};
@@ -33,5 +34,6 @@ pub use protocol::{
 pub use registry::{Registry, TRANSACTIONS_MAX, TransactionId};
 pub use snapshot::{SNAPSHOTS_MAX, Snapshot};
 pub use stats::{AbortCounts, TransactionCounts};
-pub use store::{Store, StoreOptions};
+pub use store::{RecoveredGarbage, Store, StoreOptions};
 pub use two_phase::{DeadlockPolicy, TwoPhaseLocking};
+pub use versions::{DatedValue, VisitVersions};

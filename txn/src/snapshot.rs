@@ -45,14 +45,14 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// No snapshots. Of the time before `recovered` only the newest versions were kept.
-    pub(crate) fn new(retention: Duration, recovered: Timestamp) -> Self {
+    /// No snapshots. Of the time before `horizon` only the newest versions were kept.
+    pub(crate) fn new(retention: Duration, horizon: Timestamp) -> Self {
         Snapshots {
             slots: (0..SNAPSHOTS_MAX).map(|_| CachePadded::new(AtomicU64::new(FREE))).collect(),
             used: AtomicUsize::new(0),
             retention_ns: retention.as_nanos().min(u128::from(u64::MAX)) as u64,
-            intended: CachePadded::new(AtomicU64::new(recovered.0)),
-            watermark: CachePadded::new(AtomicU64::new(recovered.0)),
+            intended: CachePadded::new(AtomicU64::new(horizon.0)),
+            watermark: CachePadded::new(AtomicU64::new(horizon.0)),
         }
     }
 
@@ -82,6 +82,22 @@ impl Snapshots {
             return Err(Error::SnapshotTooOld { asked: at, oldest });
         }
         Ok(slot)
+    }
+
+    /// Opens a snapshot at the oldest timestamp that can still be read.
+    fn open_oldest(&self, oracle: &Oracle) -> Result<(usize, Timestamp)> {
+        if self.retention_ns == 0 {
+            return self.open_newest(oracle);
+        }
+        loop {
+            let at = Timestamp(self.intended.load(Ordering::SeqCst));
+            match self.open_at(at, oracle) {
+                Ok(slot) => return Ok((slot, at)),
+                // The collector has gone on meanwhile.
+                Err(Error::SnapshotTooOld { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn claim(&self, value: u64) -> Result<usize> {
@@ -172,6 +188,12 @@ impl Snapshot {
     /// A snapshot that includes every commit acknowledged so far.
     pub fn newest(store: &Arc<Store>) -> Result<Self> {
         let (slot, at) = store.snapshots().open_newest(store.oracle())?;
+        Ok(Snapshot { store: store.clone(), slot, at })
+    }
+
+    /// A snapshot at the oldest timestamp that can still be read: without retention, the newest one.
+    pub fn oldest(store: &Arc<Store>) -> Result<Self> {
+        let (slot, at) = store.snapshots().open_oldest(store.oracle())?;
         Ok(Snapshot { store: store.clone(), slot, at })
     }
 

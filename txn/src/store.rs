@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_epoch::Guard;
 use synod_storage::index::Batch;
 use synod_storage::wal::FrameBuilder;
-use synod_storage::{Catalog, Record, Table, TableId, Timestamp, Version, VersionState};
+use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
 
 use crate::clock::Clock;
 use crate::commit_log::CommitLog;
@@ -27,12 +27,28 @@ pub struct StoreOptions {
     pub catalog: Catalog,
     /// The newest recovered commit.
     pub recovered: Timestamp,
+    /// The oldest timestamp at which the recovered versions can be read.
+    pub horizon: Timestamp,
+    /// Recovered records with more than one version, or with nothing but a tombstone; `ripe_at` as the
+    /// timestamp of the newest one. The oldest first; nothing else has claimed them.
+    pub garbage: Vec<RecoveredGarbage>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// How long replaced versions stay readable for [`Snapshot::at`].
     pub retention: Duration,
     /// The log; `None` keeps everything in memory only.
     pub log: Option<CommitLog>,
+}
+
+/// A recovered record with versions that are kept for time travel, and go in time.
+#[derive(Clone, Copy, Debug)]
+pub struct RecoveredGarbage {
+    /// The timestamp of the record's newest version.
+    pub ripe_at: Timestamp,
+    /// The record's table.
+    pub table: TableId,
+    /// The record.
+    pub record: RecordPtr,
 }
 
 /// Tables, time, snapshots, garbage and the log: one store under whichever protocol.
@@ -53,8 +69,8 @@ impl Store {
             catalog: options.catalog,
             oracle: Oracle::new(options.clock, options.recovered),
             registry: Registry::new(),
-            snapshots: Snapshots::new(options.retention, options.recovered),
-            garbage: Garbage::new(),
+            snapshots: Snapshots::new(options.retention, options.horizon),
+            garbage: Garbage::new(options.garbage),
             graveyard: Graveyard::default(),
             log: options.log,
         }
@@ -151,10 +167,14 @@ impl Store {
     }
 
     /// Takes a table out of the catalog and marks it as dropped; its memory goes when no transaction can hold
-    /// a lock in it any more, and the last handle to it is gone.
-    pub fn remove_table(&self, id: TableId) {
-        if let Some(table) = self.catalog.remove(id) {
+    /// a lock in it any more, and the last handle to it is gone. `at` is the timestamp of its drop.
+    pub fn remove_table(&self, id: TableId, at: Timestamp) {
+        if let Some(table) = self.catalog.remove(id, at) {
             self.graveyard.bury(table, &self.registry);
+        }
+        if self.log.is_none() {
+            // Only readers of the log would ask for its name.
+            self.catalog.forget_dropped(at);
         }
     }
 

@@ -21,6 +21,8 @@ impl Scene {
         let store = Arc::new(Store::new(StoreOptions {
             catalog: Catalog::new(),
             recovered: Timestamp::MIN,
+            horizon: Timestamp::MIN,
+            garbage: Vec::new(),
             clock: Arc::new(ManualClock::new(0, 0)),
             retention: Duration::ZERO,
             log: None,
@@ -155,7 +157,7 @@ fn a_dropped_table_goes_with_the_last_transaction_that_may_have_locked_it() {
     scene.commit(1, Some(b"value"));
     let mut reader = scene.begin();
     reader.read(table, &1u16.to_be_bytes(), Intent::Read, &mut |_| ()).unwrap();
-    store.remove_table(table.id());
+    store.remove_table(table.id(), Timestamp(1));
     let Scene { store, protocol, table } = scene;
     drop(table);
     store.sweep();

@@ -138,7 +138,7 @@ fn a_dropped_table_stays_while_locks_may_be_held_in_it() {
             assert!(!locked || weak.upgrade().is_some(), "freed under a lock");
         });
         let dropper = shuttle::thread::spawn(move || {
-            store.remove_table(id);
+            store.remove_table(id, Timestamp(1));
             store.sweep();
         });
         reader.join().unwrap();

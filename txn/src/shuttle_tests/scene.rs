@@ -35,6 +35,8 @@ impl Scene {
         let store = Arc::new(Store::new(StoreOptions {
             catalog: Catalog::new(),
             recovered: Timestamp::MIN,
+            horizon: Timestamp::MIN,
+            garbage: Vec::new(),
             clock: Arc::new(ManualClock::new(0, 0)),
             retention,
             log: None,
