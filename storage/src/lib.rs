@@ -4,8 +4,10 @@
 //! (it owns the meaning of a record's control word) and in which order commits reach the log.
 
 mod catalog;
+mod damage;
 pub mod device;
 mod error;
+mod home;
 pub mod index;
 mod limits;
 mod prefetch;
@@ -18,7 +20,9 @@ mod version;
 pub mod wal;
 
 pub use catalog::{Catalog, DroppedTable};
+pub use damage::Damage;
 pub use error::{Error, Result};
+pub use home::{CHECKPOINT_DIRECTORY, DATABASE_FILE, Home, Identity};
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, check_key, check_value};
 pub use record::{Record, RecordPtr};
 pub use table::{Table, TableId};

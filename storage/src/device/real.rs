@@ -46,10 +46,13 @@ impl Device for RealDevice {
         for directory in missing.into_iter().rev() {
             match fs::create_dir(directory) {
                 // Somebody else may have been faster.
-                Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    let reason = "there is a file of that name already, and it is not a directory";
+                    let e = io::Error::new(ErrorKind::NotADirectory, reason);
                     return Err(Error::io("create the directory", directory, e));
                 }
-                _ => {}
+                created => created.map_err(|e| Error::io("create the directory", directory, e))?,
             }
             self.sync_directory(parent_of(directory))?;
         }

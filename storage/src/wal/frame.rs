@@ -16,6 +16,7 @@
 //! `len` counts the whole frame. The CRC-32C covers everything behind itself, the length too. A run of
 //! zeros is no frame, since no frame has length zero.
 
+use super::position::LogPosition;
 use crate::{Error, Result, TableId, Timestamp};
 
 /// The longest frame, in bytes (1 GiB): what one transaction can write.
@@ -266,22 +267,13 @@ fn encode_varint(bytes: &mut [u8; WRITE_HEADER_BYTES_MAX], mut position: usize, 
     position + 1
 }
 
-/// A place in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
-    /// The segment's number.
-    pub(super) segment: u64,
-    /// Bytes from the start of its file.
-    pub(super) offset: u64,
-}
-
 /// A note in the log about the log: when this was written, everything before `durable` was synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SyncMark {
     /// Where the mark itself stands. A copy of it elsewhere, say in somebody's value, says nothing.
-    pub(super) at: Position,
+    pub(super) at: LogPosition,
     /// Up to where the log was durable.
-    pub(super) durable: Position,
+    pub(super) durable: LogPosition,
 }
 
 impl SyncMark {
@@ -305,8 +297,8 @@ impl SyncMark {
         let body: &[u8; 32] = body.try_into().ok()?;
         let number = |index: usize| u64::from_le_bytes(field(body, index * 8));
         Some(SyncMark {
-            at: Position { segment: number(0), offset: number(1) },
-            durable: Position { segment: number(2), offset: number(3) },
+            at: LogPosition { segment: number(0), offset: number(1) },
+            durable: LogPosition { segment: number(2), offset: number(3) },
         })
     }
 }

@@ -43,6 +43,7 @@
 mod buffer;
 mod decode;
 mod frame;
+mod position;
 mod reader;
 mod recovery;
 mod segment;
@@ -62,10 +63,9 @@ use crate::{Error, Result, Timestamp};
 
 pub use self::decode::{Entry, Writes};
 pub use self::frame::{FRAME_BYTES_MAX, FrameBuilder};
+pub use self::position::{LogPosition, LogStart};
 pub use self::recovery::{Cut, Recovery, Replay};
-
-/// The directory of the log's segments, within the database's.
-pub const WAL_DIRECTORY: &str = "wal";
+pub use crate::home::WAL_DIRECTORY;
 
 /// How a log is to be written. It can be read whatever the options were.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::decode::{Entry, Flaw, Frame};
-use super::frame::{Position, SyncMark};
+use super::frame::SyncMark;
+use super::position::LogPosition;
 use super::reader::{CHUNK_BYTES, FrameReader, Next};
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::tail::{self, Tail};
@@ -131,7 +132,7 @@ struct Recoverer<'c, 'r> {
     replay: &'c mut Replay<'r>,
     found: Recovery,
     /// Up to where a mark has said that the log is durable.
-    durable: Position,
+    durable: LogPosition,
     progress: Progress,
 }
 
@@ -140,7 +141,7 @@ impl<'c, 'r> Recoverer<'c, 'r> {
         Recoverer {
             replay,
             found: Recovery::default(),
-            durable: Position { segment: 0, offset: 0 },
+            durable: LogPosition { segment: 0, offset: 0 },
             progress: Progress { total_bytes, next_look_bytes: 0, logged: Instant::now() },
         }
     }
@@ -164,7 +165,7 @@ impl<'c, 'r> Recoverer<'c, 'r> {
     /// Replays the last segment up to its end, which it returns, and settles what it replayed.
     fn replay_last(&mut self, segment: &Segment) -> Result<u64> {
         let (offset, flaw) = self.replay_frames(segment, segment.size)?;
-        let at = Position { segment: segment.header.number, offset };
+        let at = LogPosition { segment: segment.header.number, offset };
         let found = match flaw {
             Some(flaw) => tail::examine(&*segment.file, &segment.path, at, flaw)?,
             None => Tail::Clean,
@@ -192,7 +193,7 @@ impl<'c, 'r> Recoverer<'c, 'r> {
                 Next::End => break (offset, None),
                 Next::Flaw(flaw) => Some(flaw),
                 Next::Frame { frame: Frame::Mark(mark), .. } => {
-                    self.note_mark(mark, Position { segment: segment.header.number, offset })
+                    self.note_mark(mark, LogPosition { segment: segment.header.number, offset })
                 }
                 Next::Frame { timestamp, frame: Frame::Entry(entry) } => {
                     self.replay_entry(timestamp, entry)?
@@ -220,7 +221,7 @@ impl<'c, 'r> Recoverer<'c, 'r> {
     }
 
     /// Takes note of a mark, unless it is out of place.
-    fn note_mark(&mut self, mark: SyncMark, at: Position) -> Option<Flaw> {
+    fn note_mark(&mut self, mark: SyncMark, at: LogPosition) -> Option<Flaw> {
         if mark.at != at || mark.durable > at {
             return Some(Flaw::Malformed("a mark stands where it wasn't written"));
         }

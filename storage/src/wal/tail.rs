@@ -20,7 +20,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::decode::{Flaw, Frame, decode};
-use super::frame::{Position, SyncMark, claimed_length};
+use super::frame::{SyncMark, claimed_length};
+use super::position::LogPosition;
 use super::reader::CHUNK_BYTES;
 use crate::device::DeviceFile;
 use crate::{Error, Result};
@@ -42,7 +43,7 @@ pub(super) enum Tail {
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the log was durable beyond `at`.
-pub(super) fn examine(file: &dyn DeviceFile, path: &Path, at: Position, flaw: Flaw) -> Result<Tail> {
+pub(super) fn examine(file: &dyn DeviceFile, path: &Path, at: LogPosition, flaw: Flaw) -> Result<Tail> {
     let corrupt = |reason| Error::Corrupt { path: path.to_path_buf(), offset: at.offset, reason };
     let reason = match flaw {
         Flaw::Torn(reason) => reason,
@@ -56,9 +57,9 @@ pub(super) fn examine(file: &dyn DeviceFile, path: &Path, at: Position, flaw: Fl
         let chunk = &chunk[..bytes];
         if let Some(last) = chunk.iter().rposition(|byte| *byte != 0) {
             torn_bytes = position + last as u64 + 1 - at.offset;
-            let start = Position { segment: at.segment, offset: position };
+            let start = LogPosition { segment: at.segment, offset: position };
             if let Some(durable) = find_mark_beyond(chunk, start, at) {
-                let Position { segment, offset } = durable;
+                let LogPosition { segment, offset } = durable;
                 return Err(corrupt(format!(
                     "{reason}, but the log was durable up to offset {offset} of segment {segment}; \
                      commits are lost: restore the file from a copy"
@@ -76,14 +77,14 @@ pub(super) fn examine(file: &dyn DeviceFile, path: &Path, at: Position, flaw: Fl
 
 /// Looks through a chunk, which begins at `start`, for a mark that says that the log was durable
 /// beyond `at`; returns up to where.
-fn find_mark_beyond(chunk: &[u8], start: Position, at: Position) -> Option<Position> {
+fn find_mark_beyond(chunk: &[u8], start: LogPosition, at: LogPosition) -> Option<LogPosition> {
     chunk.windows(SyncMark::BYTES).enumerate().find_map(|(index, window)| {
         if claimed_length(window) != Some(SyncMark::BYTES) {
             return None;
         }
         match decode(window) {
             Ok((_, Frame::Mark(mark))) => {
-                let here = Position { segment: start.segment, offset: start.offset + index as u64 };
+                let here = LogPosition { segment: start.segment, offset: start.offset + index as u64 };
                 (mark.at == here && mark.durable > at).then_some(mark.durable)
             }
             _ => None,

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::decode::{Entry, Flaw, Frame, check_length, decode};
-use super::frame::{FRAME_HEADER_BYTES, FrameBuilder, Position, SyncMark, crc32c};
+use super::frame::{FRAME_HEADER_BYTES, FrameBuilder, SyncMark, crc32c};
+use super::position::LogPosition;
 use crate::{TableId, Timestamp};
 
 type Write = (u32, Vec<u8>, Option<Vec<u8>>);
@@ -109,8 +110,8 @@ fn catalog_changes_are_read_back() {
 
 #[test]
 fn a_mark_is_read_back() {
-    let at = Position { segment: 3, offset: 70_000 };
-    let mark = SyncMark { at, durable: Position { segment: 2, offset: 5000 } };
+    let at = LogPosition { segment: 3, offset: 70_000 };
+    let mark = SyncMark { at, durable: LogPosition { segment: 2, offset: 5000 } };
     match decode(&mark.encode(Timestamp(9))) {
         Ok((timestamp, Frame::Mark(found))) => assert_eq!((timestamp, found), (Timestamp(9), mark)),
         other => panic!("{other:?}"),

@@ -24,7 +24,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::frame::{Position, SyncMark};
+use super::frame::SyncMark;
+use super::position::LogPosition;
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use crate::device::{Device, DeviceFile};
 use crate::sync::{AtomicU64, Ordering};
@@ -87,9 +88,9 @@ pub(super) struct Writer {
     /// Up to where the segment has blocks of its own.
     prepared: u64,
     /// Up to where the log is durable.
-    durable: Position,
+    durable: LogPosition,
     /// What the last mark says of that.
-    marked: Position,
+    marked: LogPosition,
     /// Up to where the disk was told to begin writing.
     writing_back: u64,
     /// The timestamp of the last frame.
@@ -123,7 +124,7 @@ impl Writer {
             )?,
         };
         counters.segments.fetch_add(1, Ordering::Relaxed);
-        let start = Position { segment: segment.number, offset: segment.offset };
+        let start = LogPosition { segment: segment.number, offset: segment.offset };
         let mut writer = Writer {
             place,
             prepared: segment.offset,
@@ -132,7 +133,7 @@ impl Writer {
             gathered: Vec::new(),
             durable: start,
             // Older than any: whatever the log's last mark says, the next flush writes a new one.
-            marked: Position { segment: 0, offset: 0 },
+            marked: LogPosition { segment: 0, offset: 0 },
             last,
             unsynced_bytes: 0,
             counters,
@@ -170,7 +171,7 @@ impl Writer {
 
     /// Whether all that was written is durable.
     pub(super) fn is_durable(&self) -> bool {
-        self.durable == Position { segment: self.segment.number, offset: self.segment.offset }
+        self.durable == LogPosition { segment: self.segment.number, offset: self.segment.offset }
     }
 
     /// Writes a mark that says that everything before it is durable, if none says so yet, and makes it
@@ -207,9 +208,9 @@ impl Writer {
     }
 
     /// Where the next frame goes.
-    fn end(&self) -> Position {
+    fn end(&self) -> LogPosition {
         let offset = self.segment.offset + self.gathered.len() as u64;
-        Position { segment: self.segment.number, offset }
+        LogPosition { segment: self.segment.number, offset }
     }
 
     fn gather_mark(&mut self) {
@@ -259,7 +260,7 @@ impl Writer {
     fn sync_file(&mut self) -> Result<()> {
         self.counters.fsyncs.fetch_add(1, Ordering::Relaxed);
         self.segment.file.sync_data()?;
-        self.durable = Position { segment: self.segment.number, offset: self.segment.offset };
+        self.durable = LogPosition { segment: self.segment.number, offset: self.segment.offset };
         self.writing_back = self.segment.offset;
         self.unsynced_bytes = 0;
         Ok(())
@@ -281,7 +282,7 @@ impl Writer {
         self.counters.segments.fetch_add(1, Ordering::Relaxed);
         self.prepared = HEADER_BYTES;
         self.writing_back = HEADER_BYTES;
-        self.durable = Position { segment: header.number, offset: HEADER_BYTES };
+        self.durable = LogPosition { segment: header.number, offset: HEADER_BYTES };
         Ok(())
     }
 }
