@@ -1,5 +1,6 @@
 //! One file's bytes: what readers see, what a crash leaves for certain, and the changes in between.
 
+use super::pages::Pages;
 use super::survival::{Choice, Extent};
 use crate::device::SECTOR_BYTES;
 
@@ -14,47 +15,46 @@ enum Change {
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     /// With all changes.
-    live: Vec<u8>,
+    live: Pages,
     /// With the synced changes only.
-    durable: Vec<u8>,
+    durable: Pages,
     /// The changes that lead from `durable` to `live`, in order.
     unsynced: Vec<Change>,
     /// How often a sync of this file failed; every open file reports each failure once.
     pub(super) failed_syncs: u64,
+    /// How many have it open.
+    pub(super) handles: usize,
 }
 
 impl Contents {
     /// Both seen and durable.
-    fn settled(bytes: Vec<u8>) -> Self {
+    fn settled(bytes: Pages) -> Self {
         Contents { live: bytes.clone(), durable: bytes, ..Contents::default() }
     }
 
     pub(super) fn size(&self) -> usize {
-        self.live.len()
+        self.live.size()
     }
 
     pub(super) fn read(&self, offset: usize, buffer: &mut [u8]) -> usize {
-        let Some(rest) = self.live.get(offset..) else { return 0 };
-        let bytes = rest.len().min(buffer.len());
-        buffer[..bytes].copy_from_slice(&rest[..bytes]);
-        bytes
+        self.live.read(offset, buffer)
     }
 
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
-        overwrite(&mut self.live, offset, bytes);
+        self.live.write(offset, bytes);
         self.unsynced.push(Change::Write { offset, bytes: bytes.to_vec() });
     }
 
     pub(super) fn set_size(&mut self, size: usize) {
-        self.live.resize(size, 0);
+        self.live.set_size(size);
         self.unsynced.push(Change::SetSize(size));
     }
 
     pub(super) fn sync(&mut self) {
         for change in self.unsynced.drain(..) {
             match change {
-                Change::Write { offset, bytes } => overwrite(&mut self.durable, offset, &bytes),
-                Change::SetSize(size) => self.durable.resize(size, 0),
+                Change::Write { offset, bytes } => self.durable.write(offset, &bytes),
+                Change::SetSize(size) => self.durable.set_size(size),
             }
         }
     }
@@ -66,13 +66,19 @@ impl Contents {
         self.failed_syncs += 1;
     }
 
+    /// Flips a bit both of what is read and of what is durable; false if the file ends before it.
+    pub(super) fn flip(&mut self, bit: u64) -> bool {
+        self.durable.flip(bit);
+        self.live.flip(bit)
+    }
+
     /// The file as it is found after a crash.
     pub(super) fn after_crash(&self, choice: &mut Choice) -> Contents {
         let mut bytes = self.durable.clone();
         for change in &self.unsynced {
             match change {
                 Change::Write { offset, bytes: written } => survive(&mut bytes, *offset, written, choice),
-                Change::SetSize(size) if choice.survives() => bytes.resize(*size, 0),
+                Change::SetSize(size) if choice.survives() => bytes.set_size(*size),
                 Change::SetSize(_) => {}
             }
         }
@@ -82,7 +88,7 @@ impl Contents {
 
 /// Applies what survives of one write. The file's new length may survive without the bytes: it reads
 /// as zeros then.
-fn survive(file: &mut Vec<u8>, offset: usize, written: &[u8], choice: &mut Choice) {
+fn survive(file: &mut Pages, offset: usize, written: &[u8], choice: &mut Choice) {
     let extent = choice.extent();
     let mut start = 0;
     while start < written.len() {
@@ -94,20 +100,12 @@ fn survive(file: &mut Vec<u8>, offset: usize, written: &[u8], choice: &mut Choic
             Extent::Torn => choice.survives(),
         };
         if survives {
-            overwrite(file, offset + start, &written[start..end]);
+            file.write(offset + start, &written[start..end]);
         }
         start = end;
     }
     let end = offset + written.len();
-    if file.len() < end && choice.survives() {
-        file.resize(end, 0);
+    if file.size() < end && choice.survives() {
+        file.set_size(end);
     }
-}
-
-fn overwrite(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    let end = offset + bytes.len();
-    if file.len() < end {
-        file.resize(end, 0);
-    }
-    file[offset..end].copy_from_slice(bytes);
 }

@@ -17,17 +17,31 @@
 //! the failure once, and later syncs succeed. (A failed sync of a directory just leaves its names
 //! unsynced.)
 //!
-//! Left out: directories are durable once created; removed files keep their memory until the device
-//! is dropped; reads never fail while the power is on.
+//! A device may be given a capacity. A file counts with its length until nobody can come to it any more,
+//! not even after a crash: a removed file's room is free again once its directory is synced and the last
+//! handle closed. (Real file systems may give it back earlier, but don't promise to.)
+//!
+//! | file | what it is for |
+//! | --- | --- |
+//! | `pages` | bytes that copies share |
+//! | `contents` | one file: live, durable, and the changes in between |
+//! | `names` | which path names which file, live, durable, and the changes in between |
+//! | `survival` | draws what a crash leaves |
+//! | `faults` | failures on order |
+//! | `file` | open files |
+//!
+//! Left out: directories are durable once created, and take no room.
 
 mod contents;
 mod faults;
+mod file;
 mod names;
+mod pages;
 mod survival;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +50,7 @@ use parking_lot::Mutex;
 
 use self::contents::Contents;
 use self::faults::{Faults, Request, Verdict, injected};
+use self::file::MemoryFile;
 use self::names::{FileNumber, Names};
 use self::survival::Choice;
 use super::{DatabaseLock, Device, DeviceFile};
@@ -53,18 +68,34 @@ pub struct MemoryDevice {
 #[derive(Debug, Default)]
 struct State {
     names: Names,
-    files: Vec<Contents>,
+    files: BTreeMap<FileNumber, Contents>,
+    next_file: FileNumber,
     locked: BTreeSet<PathBuf>,
     faults: Faults,
+    /// The most bytes that all files may have together.
+    capacity: Option<u64>,
 }
 
-#[derive(Debug)]
-struct MemoryFile {
-    device: MemoryDevice,
-    number: FileNumber,
-    path: PathBuf,
-    /// The failed syncs that this handle has reported, or that came before it.
-    reported_failures: Mutex<u64>,
+impl State {
+    /// A file that is open or has a name.
+    fn file(&mut self, number: FileNumber) -> &mut Contents {
+        self.files.get_mut(&number).expect("a file that can be reached is kept")
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.files.values().map(|file| file.size() as u64).sum()
+    }
+
+    /// How long a file may become.
+    fn size_limit(&mut self, number: FileNumber) -> usize {
+        let Some(capacity) = self.capacity else { return usize::MAX };
+        self.file(number).size() + capacity.saturating_sub(self.used_bytes()) as usize
+    }
+
+    fn free_unreachable(&mut self) {
+        let reachable = self.names.reachable();
+        self.files.retain(|number, file| file.handles > 0 || reachable.contains(number));
+    }
 }
 
 /// Unlocks the directory when dropped.
@@ -81,20 +112,26 @@ impl Drop for Held {
 }
 
 impl MemoryDevice {
-    /// An empty device.
+    /// An empty device without bounds.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The device as it is found after a crash at this moment. Locks and ordered faults are gone,
-    /// counts start at zero. This device is left as it is, so that one history can be crashed in many
-    /// ways. Copies all files.
+    /// The device as it is found after a crash at this moment. Locks, ordered faults and the bound of its
+    /// capacity are gone, counts start at zero. This device is left as it is, so that one history can be
+    /// crashed in many ways.
+    ///
+    /// Cost: for each page of 4 KiB of the files that have a name one atomic addition; their bytes are
+    /// shared with this device until one of the two writes to them.
     pub fn crash(&self, survival: Survival) -> MemoryDevice {
         let state = self.state.lock();
         let mut choice = Choice::new(survival);
         let names = state.names.after_crash(&mut choice);
-        let files = state.files.iter().map(|file| file.after_crash(&mut choice)).collect();
-        MemoryDevice { state: Arc::new(Mutex::new(State { names, files, ..State::default() })) }
+        let reachable = names.reachable();
+        let files = state.files.iter().filter(|(number, _)| reachable.contains(number));
+        let files = files.map(|(number, file)| (*number, file.after_crash(&mut choice))).collect();
+        let state = State { names, files, next_file: state.next_file, ..State::default() };
+        MemoryDevice { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Orders a failure. Several can be pending at once.
@@ -107,43 +144,61 @@ impl MemoryDevice {
         self.state.lock().faults.operations
     }
 
+    /// Bounds the bytes of all files together, or ends the bound. From then on a write or a change of size
+    /// that needs more fails with [`ErrorKind::StorageFull`]; of a write, as much as fits is written. The
+    /// bound may lie below what is used already: then nothing can grow.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state.lock().capacity = bytes;
+    }
+
+    /// The bytes of all files that can be reached, or could be after a crash.
+    pub fn used_bytes(&self) -> u64 {
+        self.state.lock().used_bytes()
+    }
+
+    /// Damages a file at rest: flips a bit, numbered from the file's start (bit 8 is the lowest one of the
+    /// second byte), of what is read and of what is durable. Counts as no operation.
+    ///
+    /// # Errors
+    /// If there is no such file, or it ends before that bit.
+    pub fn flip_bit(&self, path: &Path, bit: u64) -> Result<()> {
+        let wrap = |kind: ErrorKind| Error::io("flip a bit of", path, kind.into());
+        let mut state = self.state.lock();
+        let number = state.names.get(path).ok_or_else(|| wrap(ErrorKind::NotFound))?;
+        if state.file(number).flip(bit) { Ok(()) } else { Err(wrap(ErrorKind::UnexpectedEof)) }
+    }
+
     /// Carries out a change unless it is to fail: `succeed` is called with the state if it goes well,
     /// or if the power goes out in its middle; `fail` if it alone fails.
     fn change(
         &self,
         request: Request,
-        succeed: impl FnOnce(&mut State),
+        succeed: impl FnOnce(&mut State) -> io::Result<()>,
         fail: impl FnOnce(&mut State),
     ) -> io::Result<()> {
-        let state = &mut *self.state.lock();
-        match state.faults.decide(request) {
-            Verdict::Succeeds => {
-                succeed(state);
-                Ok(())
-            }
+        let mut state = self.state.lock();
+        let mut verdict = state.faults.decide(request);
+        if let Verdict::IsDelayed(duration) = verdict {
+            drop(state);
+            std::thread::sleep(duration);
+            state = self.state.lock();
+            verdict = state.faults.decide_after_delay();
+        }
+        match verdict {
+            Verdict::Succeeds | Verdict::IsDelayed(_) => succeed(&mut state),
             Verdict::Fails => {
-                fail(state);
-                Err(injected())
-            }
-            // A sync in whose middle the power goes out has made nothing durable for certain.
-            Verdict::IsInterrupted if matches!(request, Request::Sync | Request::DirectorySync) => {
+                fail(&mut state);
                 Err(injected())
             }
             Verdict::IsInterrupted => {
-                succeed(state);
+                // A sync in whose middle the power goes out has made nothing durable for certain.
+                if !matches!(request, Request::Sync | Request::DirectorySync) {
+                    succeed(&mut state)?;
+                }
                 Err(injected())
             }
             Verdict::NeverStarts => Err(injected()),
         }
-    }
-
-    /// Carries out a change of directory entries.
-    fn change_names(&self, assignments: Vec<(PathBuf, Option<FileNumber>)>) -> io::Result<()> {
-        self.change(Request::Other, |state| state.names.change(assignments), |_| {})
-    }
-
-    fn number_of(&self, path: &Path) -> io::Result<FileNumber> {
-        self.state.lock().names.get(path).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     fn check_directory(&self, path: &Path) -> io::Result<()> {
@@ -153,29 +208,30 @@ impl MemoryDevice {
         Ok(())
     }
 
-    fn create_file(&self, path: &Path) -> io::Result<FileNumber> {
+    fn create_file(&self, path: &Path) -> io::Result<Box<dyn DeviceFile>> {
         self.check_directory(path.parent().unwrap_or(Path::new("")))?;
-        let number = {
-            let mut state = self.state.lock();
+        let create = |state: &mut State| {
             if state.names.get(path).is_some() {
                 return Err(ErrorKind::AlreadyExists.into());
             }
-            state.files.push(Contents::default());
-            state.files.len() - 1
+            let number = state.next_file;
+            state.next_file += 1;
+            state.files.insert(number, Contents::default());
+            state.names.change(vec![(path.to_path_buf(), Some(number))]);
+            Ok(())
         };
-        self.change_names(vec![(path.to_path_buf(), Some(number))])?;
-        Ok(number)
-    }
-
-    fn handle(&self, number: FileNumber, path: &Path) -> Box<dyn DeviceFile> {
-        let reported_failures = Mutex::new(self.state.lock().files[number].failed_syncs);
-        Box::new(MemoryFile { device: self.clone(), number, path: path.to_path_buf(), reported_failures })
+        self.change(Request::Create, create, |_| {})?;
+        Ok(Box::new(MemoryFile::open(self, path)?))
     }
 }
 
 impl Device for MemoryDevice {
     fn create_directory(&self, path: &Path) -> Result<()> {
-        self.change(Request::Other, |state| state.names.create_directory(path), |_| {})
+        let create = |state: &mut State| {
+            state.names.create_directory(path);
+            Ok(())
+        };
+        self.change(Request::CreateDirectory, create, |_| {})
             .map_err(|e| Error::io("create the directory", path, e))
     }
 
@@ -185,33 +241,41 @@ impl Device for MemoryDevice {
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn DeviceFile>> {
-        let number = self.create_file(path).map_err(|e| Error::io("create", path, e))?;
-        Ok(self.handle(number, path))
+        self.create_file(path).map_err(|e| Error::io("create", path, e))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn DeviceFile>> {
-        let number = self.number_of(path).map_err(|e| Error::io("open", path, e))?;
-        Ok(self.handle(number, path))
+        let file = MemoryFile::open(self, path).map_err(|e| Error::io("open", path, e))?;
+        Ok(Box::new(file))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.number_of(path)
-            .and_then(|_| self.change_names(vec![(path.to_path_buf(), None)]))
-            .map_err(|e| Error::io("remove", path, e))
+        let remove = |state: &mut State| {
+            state.names.get(path).ok_or(ErrorKind::NotFound)?;
+            state.names.change(vec![(path.to_path_buf(), None)]);
+            Ok(())
+        };
+        self.change(Request::Remove, remove, |_| {}).map_err(|e| Error::io("remove", path, e))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         assert_eq!(from.parent(), to.parent(), "a rename stays in its directory");
-        self.number_of(from)
-            .and_then(|number| {
-                self.change_names(vec![(from.to_path_buf(), None), (to.to_path_buf(), Some(number))])
-            })
-            .map_err(|e| Error::io("rename", from, e))
+        let rename = |state: &mut State| {
+            let number = state.names.get(from).ok_or(ErrorKind::NotFound)?;
+            state.names.change(vec![(from.to_path_buf(), None), (to.to_path_buf(), Some(number))]);
+            Ok(())
+        };
+        self.change(Request::Rename, rename, |_| {}).map_err(|e| Error::io("rename", from, e))
     }
 
     fn sync_directory(&self, directory: &Path) -> Result<()> {
+        let sync = |state: &mut State| {
+            state.names.sync(directory);
+            state.free_unreachable();
+            Ok(())
+        };
         self.check_directory(directory)
-            .and_then(|()| self.change(Request::DirectorySync, |state| state.names.sync(directory), |_| {}))
+            .and_then(|()| self.change(Request::DirectorySync, sync, |_| {}))
             .map_err(|e| Error::io("sync the directory", directory, e))
     }
 
@@ -220,61 +284,5 @@ impl Device for MemoryDevice {
             return Err(Error::Locked { path: directory.to_path_buf() });
         }
         Ok(DatabaseLock::new(Held { device: self.clone(), directory: directory.to_path_buf() }))
-    }
-}
-
-impl MemoryFile {
-    fn change(
-        &self,
-        action: &'static str,
-        request: Request,
-        succeed: impl FnOnce(&mut Contents),
-        fail: impl FnOnce(&mut Contents),
-    ) -> Result<()> {
-        self.device
-            .change(
-                request,
-                |state| succeed(&mut state.files[self.number]),
-                |state| fail(&mut state.files[self.number]),
-            )
-            .map_err(|e| Error::io(action, &self.path, e))
-    }
-}
-
-impl DeviceFile for MemoryFile {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let mut state = self.device.state.lock();
-        if state.faults.decide_read() == Verdict::NeverStarts {
-            return Err(Error::io("read", &self.path, injected()));
-        }
-        Ok(state.files[self.number].read(offset as usize, buffer))
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.change(
-            "write",
-            Request::Write { bytes: bytes.len() },
-            |contents| contents.write(offset as usize, bytes),
-            |contents| contents.write(offset as usize, &bytes[..bytes.len() / 2]),
-        )
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        let outcome = self.change("sync", Request::Sync, Contents::sync, Contents::fail_sync);
-        let failures = self.device.state.lock().files[self.number].failed_syncs;
-        let reported = std::mem::replace(&mut *self.reported_failures.lock(), failures);
-        if outcome.is_ok() && reported < failures {
-            // Another handle's sync failed; this one learns of it only now.
-            return Err(Error::io("sync", &self.path, injected()));
-        }
-        outcome
-    }
-
-    fn size(&self) -> Result<u64> {
-        Ok(self.device.state.lock().files[self.number].size() as u64)
-    }
-
-    fn set_size(&self, bytes: u64) -> Result<()> {
-        self.change("set the size of", Request::Other, |contents| contents.set_size(bytes as usize), |_| {})
     }
 }

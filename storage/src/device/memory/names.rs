@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::survival::Choice;
 
-/// A file's number in the device's list of files.
-pub(super) type FileNumber = usize;
+/// A file's number on its device. Never used again.
+pub(super) type FileNumber = u64;
 
 /// One change to a directory: what each of the paths names afterwards. Atomic, like a rename.
 #[derive(Debug)]
@@ -57,6 +57,13 @@ impl Names {
             }
             change.directory != directory
         });
+    }
+
+    /// The files that have a name, or may have one after a crash.
+    pub(super) fn reachable(&self) -> BTreeSet<FileNumber> {
+        let changed = self.unsynced.iter().flat_map(|change| &change.assignments);
+        let changed = changed.filter_map(|(_, file)| file.as_ref());
+        self.live.values().chain(self.durable.values()).chain(changed).copied().collect()
     }
 
     /// The names as they are found after a crash.
