@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use synod_storage::device::{Device, DeviceFile, RealDevice};
-use synod_storage::wal::{Entry, FrameBuilder, Wal, WalOptions};
-use synod_storage::{TableId, Timestamp};
+use synod_storage::wal::{FrameBuilder, LogStart, Piece, Wal, WalOptions};
+use synod_storage::{Home, TableId, Timestamp};
 
 const TABLE: TableId = TableId(1);
 
 fn open(home: &Path) -> Wal {
-    Wal::open(Arc::new(RealDevice), home, WalOptions::default(), &mut |_| Ok(())).expect("a new log opens").0
+    let home = Home::open(Arc::new(RealDevice), home).expect("a new directory opens");
+    Wal::open(&home, WalOptions::default(), LogStart::default(), &mut |_| Ok(())).expect("a new log opens").0
 }
 
 /// Encodes four writes of 16-byte keys and `value_bytes` values.
@@ -157,8 +158,10 @@ fn bench_replay(criterion: &mut Criterion) {
     group.bench_function("open and decode", |bencher| {
         bencher.iter(|| {
             let mut value_bytes = 0;
-            let opened = Wal::open(Arc::new(RealDevice), home.path(), WalOptions::default(), &mut |entry| {
-                if let Entry::Commit { writes, .. } = entry {
+            let directory = Home::open(Arc::new(RealDevice), home.path()).expect("it isn't open");
+            let opened = Wal::open(&directory, WalOptions::default(), LogStart::default(), &mut |piece| {
+                if let Piece::Commits(commits) = piece {
+                    let writes = commits.iter().flat_map(|(_, writes)| writes);
                     value_bytes += writes.map(|(_, _, value)| value.map_or(0, <[u8]>::len)).sum::<usize>();
                 }
                 Ok(())

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use synod_storage::Timestamp;
 use synod_storage::wal::FrameBuilder;
-use synod_storage::{Catalog, Timestamp};
 use synod_txn::{
     BeginOptions, CommitLog, Durability, Isolation, Protocol, Store, StoreOptions, TwoPhaseLocking,
 };
@@ -67,17 +67,16 @@ impl Engine {
     /// A database that lives in memory only, and ends with its engine. Every durability level is as good as
     /// [`Durability::None`].
     pub fn in_memory(options: Options) -> Result<Self> {
-        let nothing = Recovered { catalog: Catalog::new(), newest: Timestamp::MIN, wal: None };
-        Self::start(nothing, options)
+        Self::start(Recovered::nothing(), options)
     }
 
     fn start(recovered: Recovered, options: Options) -> Result<Self> {
-        let log = recovered.wal.map(|wal| CommitLog::new(wal, recovered.newest, options.flushing));
+        let log = recovered.files.map(|files| CommitLog::new(files.wal, recovered.newest, options.flushing));
         let store = Arc::new(Store::new(StoreOptions {
             catalog: recovered.catalog,
             recovered: recovered.newest,
-            horizon: recovered.newest,
-            garbage: Vec::new(),
+            horizon: recovered.horizon,
+            garbage: recovered.garbage,
             clock: options.clock,
             retention: options.retention,
             log,

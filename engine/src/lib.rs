@@ -57,6 +57,7 @@ pub use engine::{Engine, TABLE_NAME_BYTES_MAX};
 pub use error::{Error, Result};
 pub use options::{MergeFunction, Options, TransactionOptions};
 pub use range::KeyRange;
+pub use recovery::RecoveryStats;
 pub use scan::{Scan, SnapshotScan};
 pub use snapshot::Snapshot;
 pub use stats::{LogStats, SnapshotStats, Stats};

@@ -70,6 +70,14 @@ pub enum Error {
         /// What was found there.
         reason: String,
     },
+    /// What was asked for was in a part of the log that has been removed, since a checkpoint has it.
+    #[error("the log after timestamp {asked} is gone; it goes back to {oldest}")]
+    Gone {
+        /// The timestamp asked for.
+        asked: Timestamp,
+        /// The oldest timestamp after which the log is there.
+        oldest: Timestamp,
+    },
     /// A file has a format version that this build doesn't know.
     #[error("{} has format version {found}; this build reads version {known}", path.display())]
     UnknownFormat {

@@ -14,14 +14,8 @@
 //! one's own. The *newest segment* is noted whenever the log begins one: each segment says how the one
 //! before it ended, but nothing in the log could tell that its last segment is gone.
 //!
-//! ```text
-//!  0          8         12    16         24               32       512
-//!  ├─ magic ──┼ version ┼ crc ┼ identity ┼ newest segment ┼─ zeros ─┤     numbers little-endian
-//! ```
-//!
-//! The CRC-32C covers the whole block, with zeros in its own place. The file is created under another
-//! name and renamed, before any other file of the database. Later it is overwritten in place: it is one
-//! sector, which a crash leaves as it was or as it should be (see [`device`](crate::device)).
+//! The file is a [note](NoteFormat), made before any other file of the database. Later it is overwritten in
+//! place: it is one sector, which a crash leaves as it was or as it should be.
 //!
 //! Left out: a copy of a whole database has the identity of the original, so files that are swapped
 //! between the two are not told apart by it.
@@ -33,7 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::device::{DatabaseLock, Device, DeviceFile, SECTOR_BYTES};
+use crate::device::{DatabaseLock, Device, DeviceFile};
+use crate::note::NoteFormat;
 use crate::sync::Mutex;
 use crate::{Error, Result};
 
@@ -46,18 +41,7 @@ pub const CHECKPOINT_DIRECTORY: &str = "checkpoints";
 /// The name of the file that says which database a directory holds.
 pub const DATABASE_FILE: &str = "DATABASE";
 
-/// What that file is called while it is being created.
-const TEMPORARY_FILE: &str = "DATABASE.tmp";
-
-const MAGIC: &[u8; 8] = b"SYNOD-DB";
-const FORMAT_VERSION: u32 = 1;
-const VERSION_OFFSET: usize = 8;
-const CRC_OFFSET: usize = 12;
-const IDENTITY_OFFSET: usize = 16;
-const SEGMENT_OFFSET: usize = 24;
-const END_OFFSET: usize = 32;
-
-type Block = [u8; SECTOR_BYTES];
+const FORMAT: NoteFormat = NoteFormat { magic: b"SYNOD-DB", version: 1 };
 
 /// 64 random bits, drawn when a database is created; in the header of each of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,12 +95,20 @@ impl Home {
             device.create_directory(&directory.join(name))?;
         }
         let path = directory.join(DATABASE_FILE);
-        let (identity, database) = if device.list(directory)?.contains(&path) {
-            open_file(&*device, directory, &path)?
-        } else {
-            check_is_new(&*device, directory, &path)?;
-            create_file(&*device, directory, &path)?
+        let (identity, newest_segment) = match FORMAT.read(&*device, &path)? {
+            Some([identity, newest_segment, ..]) => (Identity(identity), newest_segment),
+            None => {
+                check_is_new(&*device, directory, &path)?;
+                let identity = Identity::random();
+                FORMAT.replace(&*device, &path, numbers(identity, 0))?;
+                (identity, 0)
+            }
         };
+        if newest_segment == 0 {
+            // Whoever created it may have died before its name was durable, and the log comes next.
+            device.sync_directory(directory)?;
+        }
+        let database = DatabaseFile { file: device.open(&path)?, newest_segment };
         let directory = directory.to_path_buf();
         Ok(Arc::new(Home { device, directory, identity, database: Mutex::new(database), _lock: lock }))
     }
@@ -148,8 +140,7 @@ impl Home {
     /// [`Error::Io`]; what the note says on the disk is then not known.
     pub(crate) fn note_segment(&self, number: u64) -> Result<()> {
         let mut database = self.database.lock();
-        database.file.write_at(0, &encode(self.identity, number))?;
-        database.file.sync_data()?;
+        FORMAT.write(&*database.file, numbers(self.identity, number))?;
         database.newest_segment = number;
         Ok(())
     }
@@ -169,76 +160,7 @@ fn check_is_new(device: &dyn Device, directory: &Path, path: &Path) -> Result<()
     Ok(())
 }
 
-/// Creates the file, durably, or not at all.
-fn create_file(device: &dyn Device, directory: &Path, path: &Path) -> Result<(Identity, DatabaseFile)> {
-    let temporary = directory.join(TEMPORARY_FILE);
-    if device.list(directory)?.contains(&temporary) {
-        device.remove(&temporary)?;
-    }
-    let identity = Identity::random();
-    let file = device.create(&temporary)?;
-    file.write_at(0, &encode(identity, 0))?;
-    file.sync_data()?;
-    device.rename(&temporary, path)?;
-    device.sync_directory(directory)?;
-    // Opened by its own name, so that errors name that.
-    Ok((identity, DatabaseFile { file: device.open(path)?, newest_segment: 0 }))
-}
-
-/// Opens the file and reads it.
-fn open_file(device: &dyn Device, directory: &Path, path: &Path) -> Result<(Identity, DatabaseFile)> {
-    let file = device.open(path)?;
-    let (identity, newest_segment) = read(&*file, path)?;
-    if newest_segment == 0 {
-        // Whoever created it may have died before its name was durable, and the log comes next.
-        device.sync_directory(directory)?;
-    }
-    Ok((identity, DatabaseFile { file, newest_segment }))
-}
-
-/// The block that the file consists of.
-fn encode(identity: Identity, newest_segment: u64) -> Block {
-    let mut block = [0; SECTOR_BYTES];
-    block[..VERSION_OFFSET].copy_from_slice(MAGIC);
-    block[VERSION_OFFSET..CRC_OFFSET].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    block[IDENTITY_OFFSET..SEGMENT_OFFSET].copy_from_slice(&identity.0.to_le_bytes());
-    block[SEGMENT_OFFSET..END_OFFSET].copy_from_slice(&newest_segment.to_le_bytes());
-    let crc = checksum(&block);
-    block[CRC_OFFSET..IDENTITY_OFFSET].copy_from_slice(&crc.to_le_bytes());
-    block
-}
-
-/// Reads what [`encode`] wrote.
-fn read(file: &dyn DeviceFile, path: &Path) -> Result<(Identity, u64)> {
-    let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), offset: 0, reason };
-    let size = file.size()?;
-    let mut block = [0; SECTOR_BYTES];
-    let bytes = file.read_at(0, &mut block)?;
-    if size != SECTOR_BYTES as u64 || bytes != SECTOR_BYTES {
-        return Err(corrupt(format!("{bytes} bytes of {size} were read; the file has {SECTOR_BYTES}")));
-    }
-    let crc = u32::from_le_bytes(field(&block, CRC_OFFSET));
-    if !block.starts_with(MAGIC) || crc != checksum(&block) {
-        return Err(corrupt("its checksum is wrong; restore the file from a copy".to_string()));
-    }
-    let version = u32::from_le_bytes(field(&block, VERSION_OFFSET));
-    if version != FORMAT_VERSION {
-        return Err(Error::UnknownFormat { path: path.into(), found: version, known: FORMAT_VERSION });
-    }
-    let identity = Identity(u64::from_le_bytes(field(&block, IDENTITY_OFFSET)));
-    Ok((identity, u64::from_le_bytes(field(&block, SEGMENT_OFFSET))))
-}
-
-/// The CRC of everything that stands around the CRC's own field.
-fn checksum(block: &Block) -> u32 {
-    let mut rest = *block;
-    rest[CRC_OFFSET..IDENTITY_OFFSET].fill(0);
-    // The algorithm's 32 bits come in the lower half of 64.
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &rest) as u32
-}
-
-fn field<const N: usize>(block: &Block, offset: usize) -> [u8; N] {
-    let mut field = [0; N];
-    field.copy_from_slice(&block[offset..offset + N]);
-    field
+/// What the file says, in its order.
+fn numbers(identity: Identity, newest_segment: u64) -> [u64; 4] {
+    [identity.0, newest_segment, 0, 0]
 }

@@ -10,6 +10,7 @@ mod error;
 mod home;
 pub mod index;
 mod limits;
+mod note;
 mod prefetch;
 mod record;
 #[doc(hidden)]
@@ -24,6 +25,7 @@ pub use damage::Damage;
 pub use error::{Error, Result};
 pub use home::{CHECKPOINT_DIRECTORY, DATABASE_FILE, Home, Identity};
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, check_key, check_value};
+pub use note::NoteFormat;
 pub use record::{Record, RecordPtr};
 pub use table::{Table, TableId};
 pub use timestamp::Timestamp;

@@ -107,6 +107,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Timestamp, Frame<'_>), Flaw> {
     Ok((timestamp, frame))
 }
 
+/// Decodes a frame whose checksum was found right before.
+#[inline]
+pub(super) fn decode_checked(bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
+    let (_, kind, timestamp) = header_fields(bytes);
+    decode_body(kind, timestamp, &bytes[FRAME_HEADER_BYTES..])
+}
+
 /// Decodes what stands behind a frame's header.
 #[inline]
 fn decode_body(kind: u8, timestamp: Timestamp, body: &[u8]) -> Result<Frame<'_>, Flaw> {

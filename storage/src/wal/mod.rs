@@ -7,7 +7,7 @@
 //! whole undo half left out, as in Silo: Tu et al., SOSP 2013, section 4.10).
 //!
 //! ```text
-//! committing threads          one flusher                          LOCK
+//! committing threads          one flusher                          DATABASE
 //!  encode frame                                                    wal/0000000000000001.log
 //!  draw timestamp    ┌─ shard ─┐                                       ├ header │ mark │ 11 12 13 …
 //!  seal frame ─────► ├─ shard ─┼─► order by timestamp ─► write ─► sync  └───────────────────────────
@@ -36,13 +36,17 @@
 //! the kernel lie (see [`Device`]). The log is poisoned: this and every later flush and append returns
 //! [`Error::Poisoned`], until the database is opened anew, which reads what is really there.
 //!
-//! **Left out.** Removing segments that a checkpoint has made superfluous; compression; encryption. A
-//! segment has no secret identity, so one that somebody replaces by a segment of another log with the
-//! same number and the same preceding timestamp is not noticed.
+//! **Truncation.** What a checkpoint has made superfluous is removed, the oldest segments first. Those that
+//! are kept can be read while the log is written (`live`).
+//!
+//! **Left out.** Compression; encryption.
 
 mod buffer;
 mod decode;
 mod frame;
+mod kept;
+mod live;
+mod piece;
 mod position;
 mod reader;
 mod recovery;
@@ -50,21 +54,27 @@ mod segment;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use self::buffer::{Batch, Shards};
+use self::kept::Kept;
+use self::recovery::Recovered;
 use self::writer::{Counters, Place, Writer};
-use crate::device::{DatabaseLock, Device};
 use crate::sync::{Mutex, Ordering};
-use crate::{Error, Result, Timestamp};
+use crate::{Error, Home, Result, Timestamp};
 
 pub use self::decode::{Entry, Writes};
+pub(crate) use self::frame::crc32c;
 pub use self::frame::{FRAME_BYTES_MAX, FrameBuilder};
+pub use self::kept::{LogEnd, SegmentInfo};
+pub use self::live::LogReader;
+pub use self::piece::{Commits, Piece};
 pub use self::position::{LogPosition, LogStart};
 pub use self::recovery::{Cut, Recovery, Replay};
+pub use self::verify::{LogSummary, verify_log};
 pub use crate::home::WAL_DIRECTORY;
 
 /// How a log is to be written. It can be read whatever the options were.
@@ -119,7 +129,10 @@ pub struct Wal {
     flusher: Mutex<Flusher>,
     failure: OnceLock<Arc<Error>>,
     counters: Arc<Counters>,
-    _lock: DatabaseLock,
+    home: Arc<Home>,
+    kept: Arc<Kept>,
+    /// Held by the one who removes segments.
+    removing: Mutex<()>,
 }
 
 /// What only the thread that flushes touches.
@@ -131,42 +144,88 @@ struct Flusher {
 }
 
 impl Wal {
-    /// Opens the log of the database in `directory`, which is created if missing, takes the database's
-    /// lock for as long as the log lives, calls `replay` with every entry in commit order, cuts off a
-    /// torn tail, and makes all that was replayed durable.
+    /// Opens the log of a database, calls `replay` with what comes behind `start`, piece by piece in commit
+    /// order, cuts off a torn tail, and makes all that was replayed durable.
     ///
-    /// Memory is bounded by the longest frame. Costs a read of the whole log, and decodes some GB/s.
+    /// Memory is bounded by the longest frame, and 1 MiB. Costs a read of the log from `start` on, and decodes
+    /// some GB/s.
     ///
     /// # Errors
-    /// - [`Error::Locked`] if the database is open already,
-    /// - [`Error::Corrupt`] if the log is damaged where a crash can't explain it, or a segment is
-    ///   missing; `replay` may have been called with what stands before,
+    /// - [`Error::Corrupt`] if the log is damaged where a crash can't explain it, a segment is missing or
+    ///   belongs to another database, or it doesn't reach from `start.after` to `start.reaches`; `replay` may
+    ///   have been called with what stands before,
     /// - [`Error::UnknownFormat`] if another version wrote it,
     /// - [`Error::Io`], and whatever `replay` returns.
     pub fn open(
-        device: Arc<dyn Device>,
-        directory: &Path,
+        home: &Arc<Home>,
         options: WalOptions,
+        start: LogStart,
         replay: &mut Replay<'_>,
     ) -> Result<(Wal, Recovery)> {
-        device.create_directory(directory)?;
-        let lock = device.lock(directory)?;
-        let segments = directory.join(WAL_DIRECTORY);
-        device.create_directory(&segments)?;
-        let place = Place { device, directory: segments, segment_bytes: options.segment_bytes };
-        let (segment, recovery) = recovery::recover(&place, replay)?;
-        let last = recovery.last_timestamp;
-        let counters = Arc::new(Counters::default());
-        let writer = Writer::open(place, segment, last, Arc::clone(&counters))?;
+        let home = Arc::clone(home);
+        let directory = home.directory().join(WAL_DIRECTORY);
+        let place = Place { home: Arc::clone(&home), directory, segment_bytes: options.segment_bytes };
+        let Recovered { last: segment, kept: segments, found } = recovery::recover(&place, start, replay)?;
+        let (counters, kept) = (Arc::new(Counters::default()), Arc::new(Kept::default()));
+        segments.into_iter().for_each(|segment| kept.add_whole(segment));
+        let last = found.last_timestamp;
+        let writer = Writer::open(place, segment, last, (Arc::clone(&counters), Arc::clone(&kept)))?;
         let flushed = Flushed { written: last, durable: last };
         let wal = Wal {
             shards: Shards::new(),
             flusher: Mutex::new(Flusher { writer, batch: Batch::new(), flushed }),
             failure: OnceLock::new(),
             counters,
-            _lock: lock,
+            home,
+            kept,
+            removing: Mutex::new(()),
         };
-        Ok((wal, recovery))
+        Ok((wal, found))
+    }
+
+    /// The segments that can be read, in order.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.kept.segments()
+    }
+
+    /// Up to where the log is durable.
+    pub fn durable_end(&self) -> LogEnd {
+        self.kept.durable()
+    }
+
+    /// The timestamp after which all commits are still in the log.
+    pub fn oldest_timestamp(&self) -> Timestamp {
+        self.kept.oldest()
+    }
+
+    /// Where replay has to begin behind a checkpoint that holds all commits up to `timestamp`, and what of the
+    /// log must be there. To be called when these commits are durable.
+    pub fn start_after(&self, timestamp: Timestamp) -> LogStart {
+        self.kept.start_after(timestamp)
+    }
+
+    /// Removes the segments below `number`, but never the one that is being written. Returns how many bytes
+    /// that has freed. Appending and flushing go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Io`]. Some segments may be gone then, and the rest goes at the next attempt; the log isn't
+    /// poisoned by that.
+    pub fn remove_before(&self, number: u64) -> Result<u64> {
+        let _removing = self.removing.lock();
+        let number = number.min(self.durable_end().position.segment);
+        // First from the list, so that nobody begins to read them.
+        self.kept.remove_before(number);
+        let directory = self.home.directory().join(WAL_DIRECTORY);
+        let device = self.home.device();
+        let mut freed = 0;
+        for (_, path) in segment::list(&**device, &directory)?.into_iter().filter(|found| found.0 < number) {
+            freed += device.open(&path)?.size()?;
+            device.remove(&path)?;
+        }
+        if freed > 0 {
+            device.sync_directory(&directory)?;
+        }
+        Ok(freed)
     }
 
     /// Takes a frame into memory, to be written by a later [`Wal::flush`]. `shard` is any number; if

@@ -24,7 +24,7 @@ impl fmt::Display for LogPosition {
 /// is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogStart {
-    /// The first segment that is needed. Earlier ones are passed over, and may be missing.
+    /// The first segment that is needed. Earlier ones may be missing.
     pub segment: u64,
     /// Frames up to here are skipped: a checkpoint has them.
     pub after: Timestamp,

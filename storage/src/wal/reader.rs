@@ -1,93 +1,216 @@
-//! Reads one segment's frames in order, in a buffer of bounded size.
+//! Reads one segment's frames in order, in portions of bounded size.
 
-use super::decode::{Flaw, Frame, check_length, decode};
-use super::frame::FRAME_HEADER_BYTES;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::decode::{Entry, Flaw, Frame, check_length, decode};
+use super::frame::{FRAME_HEADER_BYTES, SyncMark};
+use super::piece::{Commits, Piece};
+use super::position::LogPosition;
 use crate::device::DeviceFile;
-use crate::{Result, Timestamp};
+use crate::{Error, Result, Timestamp};
 
 /// How much is read at once. A longer frame gets a buffer of its own length.
 pub(super) const CHUNK_BYTES: usize = 1 << 20;
 
 /// What stands next in a segment.
 #[derive(Debug)]
-pub(super) enum Next<'a> {
-    Frame {
-        timestamp: Timestamp,
-        frame: Frame<'a>,
-    },
+pub(super) enum Next {
+    Piece(Piece),
     /// No whole frame; the reader doesn't move on.
     Flaw(Flaw),
-    /// The segment's end.
+    /// The end of what was to be read.
     End,
 }
 
 /// Reads frames from a file.
 #[derive(Debug)]
-pub(super) struct FrameReader<'f> {
+pub(super) struct PieceReader<'f> {
     file: &'f dyn DeviceFile,
-    /// Where the next frame begins in the file.
-    offset: u64,
+    path: Arc<Path>,
+    /// Where the next frame begins.
+    at: LogPosition,
     /// Where the last frame ends at most.
     end: u64,
-    /// What was read: the bytes from `start` to `filled` are the file's from `offset` on.
+    /// Entries up to here aren't delivered.
+    after: Timestamp,
+    /// The timestamp of the last entry.
+    last: Timestamp,
+    /// Up to where a mark has said that the log is durable.
+    durable: LogPosition,
+    /// The bytes of the file from `at` on, as far as they were read.
     buffer: Vec<u8>,
-    start: usize,
-    filled: usize,
+    /// How many bytes the next frame needs.
+    wanted: usize,
+    /// What comes behind the commits that were delivered last.
+    behind: Option<Next>,
 }
 
-impl<'f> FrameReader<'f> {
-    /// Reads the frames between two places of a file.
-    pub(super) fn new(file: &'f dyn DeviceFile, offset: u64, end: u64) -> Self {
-        FrameReader { file, offset, end, buffer: Vec::new(), start: 0, filled: 0 }
+/// Why a walk through the buffer ended.
+enum Stop {
+    /// At the buffer's end, or in a frame of which there must be so many bytes.
+    More(usize),
+    Behind(Next),
+}
+
+impl<'f> PieceReader<'f> {
+    /// Reads the frames from `at` to the offset `end`, and delivers those after the timestamp `after`.
+    /// `last` is the timestamp of the frame before.
+    pub(super) fn new(
+        (file, path): (&'f dyn DeviceFile, Arc<Path>),
+        at: LogPosition,
+        end: u64,
+        (last, after): (Timestamp, Timestamp),
+    ) -> Self {
+        PieceReader {
+            file,
+            path,
+            at,
+            end,
+            after,
+            last,
+            durable: LogPosition::default(),
+            buffer: Vec::new(),
+            wanted: FRAME_HEADER_BYTES,
+            behind: None,
+        }
     }
 
-    /// Where the next frame begins; after a flaw, where the last whole frame ended.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
+    /// Behind what was delivered; after a flaw, where the last whole frame ended.
+    pub(super) fn position(&self) -> LogPosition {
+        self.at
     }
 
-    /// Decodes the next frame. Costs one pass over its bytes, and a read for every [`CHUNK_BYTES`].
-    pub(super) fn next(&mut self) -> Result<Next<'_>> {
-        let remaining = self.end - self.offset;
-        if remaining == 0 {
-            return Ok(Next::End);
-        }
-        self.fill(FRAME_HEADER_BYTES)?;
-        let length = match check_length(&self.buffer[self.start..self.filled], remaining) {
-            Ok(length) => length,
-            Err(flaw) => return Ok(Next::Flaw(flaw)),
-        };
-        self.fill(length)?;
-        if self.filled - self.start < length {
-            return Ok(Next::Flaw(Flaw::Torn("the file became shorter while it was read")));
-        }
-        match decode(&self.buffer[self.start..self.start + length]) {
-            Ok((timestamp, frame)) => {
-                self.start += length;
-                self.offset += length as u64;
-                Ok(Next::Frame { timestamp, frame })
+    /// The timestamp of the last entry, delivered or passed over.
+    pub(super) fn last_timestamp(&self) -> Timestamp {
+        self.last
+    }
+
+    /// Up to where the marks so far have said that the log is durable.
+    pub(super) fn durable(&self) -> LogPosition {
+        self.durable
+    }
+
+    /// The next portion. Costs a read for every [`CHUNK_BYTES`], and one pass over the bytes.
+    pub(super) fn next(&mut self) -> Result<Next> {
+        loop {
+            if let Some(behind) = self.behind.take() {
+                return Ok(behind);
             }
-            Err(flaw) => Ok(Next::Flaw(flaw)),
+            if self.at.offset == self.end {
+                return Ok(Next::End);
+            }
+            self.fill()?;
+            if let Some(commits) = self.walk() {
+                return Ok(Next::Piece(Piece::Commits(commits)));
+            }
         }
     }
 
-    /// Makes the next `wanted` bytes available, as far as the file has them.
-    fn fill(&mut self, wanted: usize) -> Result<()> {
-        let unread = self.filled - self.start;
-        if unread >= wanted {
-            return Ok(());
-        }
-        self.buffer.copy_within(self.start..self.filled, 0);
-        self.start = 0;
-        self.filled = unread;
+    /// Reads on: a chunk, or as much as the next frame needs.
+    fn fill(&mut self) -> Result<()> {
+        let read = self.buffer.len();
         // `wanted` was checked against the file's rest, so a damaged length allocates no more than that.
-        let remaining = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
-        let target = wanted.max(CHUNK_BYTES).min(remaining);
-        if self.buffer.len() < target {
-            self.buffer.resize(target, 0);
-        }
-        let position = self.offset + unread as u64;
-        self.filled += self.file.read_at(position, &mut self.buffer[unread..target])?;
-        Ok(())
+        let rest = usize::try_from(self.end - self.at.offset).unwrap_or(usize::MAX);
+        let target = self.wanted.max(CHUNK_BYTES).min(rest);
+        self.buffer.resize(target, 0);
+        read_exactly(self.file, &self.path, self.at.offset + read as u64, &mut self.buffer[read..])
     }
+
+    /// Goes through the whole frames in the buffer, up to one that isn't a commit. Returns the commits, and
+    /// leaves what comes behind them.
+    fn walk(&mut self) -> Option<Commits> {
+        let mut frames = Vec::new();
+        let mut consumed = 0;
+        let stop = loop {
+            let here = LogPosition { offset: self.at.offset + consumed as u64, ..self.at };
+            let rest = &self.buffer[consumed..];
+            let remaining = self.end - here.offset;
+            if rest.len() < FRAME_HEADER_BYTES && (rest.len() as u64) < remaining || remaining == 0 {
+                break Stop::More(FRAME_HEADER_BYTES);
+            }
+            let length = match check_length(rest, remaining) {
+                Ok(length) if length > rest.len() => break Stop::More(length),
+                Ok(length) => length,
+                Err(flaw) => break Stop::Behind(Next::Flaw(flaw)),
+            };
+            let next = match decode(&rest[..length]) {
+                Err(flaw) => Some(Next::Flaw(flaw)),
+                Ok((_, Frame::Mark(mark))) => note_mark(&mut self.durable, mark, here),
+                Ok((at, _)) if at <= self.last => Some(Next::Flaw(OUT_OF_ORDER)),
+                Ok((at, Frame::Entry(entry))) => {
+                    self.last = at;
+                    let is_wanted = at > self.after;
+                    match entry {
+                        Entry::Commit { .. } => {
+                            if is_wanted {
+                                frames.push((consumed as u32, length as u32));
+                            }
+                            None
+                        }
+                        entry => catalog_change(&entry).filter(|_| is_wanted).map(Next::Piece),
+                    }
+                }
+            };
+            if !matches!(next, Some(Next::Flaw(_))) {
+                consumed += length;
+            }
+            if let Some(next) = next {
+                break Stop::Behind(next);
+            }
+        };
+        self.wanted = FRAME_HEADER_BYTES;
+        match stop {
+            Stop::More(wanted) => self.wanted = wanted,
+            Stop::Behind(next) => self.behind = Some(next),
+        }
+        self.consume(consumed, frames)
+    }
+
+    /// Goes on behind the first bytes of the buffer, and makes a piece of them if there are commits in it.
+    fn consume(&mut self, consumed: usize, frames: Vec<(u32, u32)>) -> Option<Commits> {
+        let offset = self.at.offset;
+        self.at.offset += consumed as u64;
+        let rest = self.buffer.split_off(consumed);
+        let bytes = std::mem::replace(&mut self.buffer, rest);
+        if frames.is_empty() {
+            return None;
+        }
+        // What was passed over at the end may be later than the last commit delivered, never earlier.
+        Some(Commits { bytes, frames, path: Arc::clone(&self.path), offset, last: self.last })
+    }
+}
+
+const OUT_OF_ORDER: Flaw = Flaw::Torn("a frame's timestamp is not above that of the frame before it");
+
+/// Takes note of a mark, unless it is out of place.
+fn note_mark(durable: &mut LogPosition, mark: SyncMark, at: LogPosition) -> Option<Next> {
+    if mark.at != at || mark.durable > at {
+        return Some(Next::Flaw(Flaw::Malformed("a mark stands where it wasn't written")));
+    }
+    *durable = (*durable).max(mark.durable);
+    None
+}
+
+fn catalog_change(entry: &Entry<'_>) -> Option<Piece> {
+    match *entry {
+        Entry::Commit { .. } => None,
+        Entry::CreateTable { timestamp, table, name } => {
+            Some(Piece::CreateTable { timestamp, table, name: name.to_owned() })
+        }
+        Entry::DropTable { timestamp, table } => Some(Piece::DropTable { timestamp, table }),
+    }
+}
+
+/// Fills a buffer from a place in a file where that much must be.
+///
+/// # Errors
+/// [`Error::Corrupt`] if less comes: a file that is shorter than it says must not look like a torn one.
+pub(super) fn read_exactly(file: &dyn DeviceFile, path: &Path, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    let read = file.read_at(offset, buffer)?;
+    if read < buffer.len() {
+        let reason = format!("{} bytes were to be read here, and {read} came", buffer.len());
+        return Err(Error::Corrupt { path: path.to_owned(), offset, reason });
+    }
+    Ok(())
 }

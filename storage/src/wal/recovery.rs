@@ -6,19 +6,29 @@
 //!
 //! A crash may also strike while a segment is being created. Its header is synced before anything else
 //! is written to it, so a broken header with nothing behind it is such a segment, and is removed.
+//!
+//! ```text
+//!            start.segment
+//!  3   5   6   │ 7   8   9
+//!  │   └───┴───┤ └───┴───┴── replayed, and must all be there, up to what the database's note says
+//!  │           └ kept for those who read the log further back
+//!  └ what an interrupted removal has left
+//! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::decode::{Entry, Flaw, Frame};
-use super::frame::SyncMark;
-use super::position::LogPosition;
-use super::reader::{CHUNK_BYTES, FrameReader, Next};
+use super::decode::Flaw;
+use super::kept::SegmentInfo;
+use super::piece::Piece;
+use super::position::{LogPosition, LogStart};
+use super::reader::{CHUNK_BYTES, Next, PieceReader, read_exactly};
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::tail::{self, Tail};
 use super::writer::{OpenSegment, Place};
 use crate::device::DeviceFile;
-use crate::{Error, Result, Timestamp};
+use crate::{Error, Home, Result, Timestamp};
 
 /// How often progress is logged.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,9 +42,9 @@ pub struct Recovery {
     pub commits: u64,
     /// The creations and removals of tables replayed.
     pub catalog_changes: u64,
-    /// The bytes of the segments, up to the log's end.
+    /// The bytes of the segments that were read, up to the log's end.
     pub log_bytes: u64,
-    /// The segments.
+    /// The segments that were read.
     pub segments: u64,
     /// What was cut off the log's end, if anything.
     pub cut: Option<Cut>,
@@ -52,84 +62,159 @@ pub struct Cut {
     pub bytes: u64,
 }
 
-/// What is called with each entry of the log, in commit order.
-pub type Replay<'r> = dyn FnMut(Entry<'_>) -> Result<()> + 'r;
+/// What is called with each piece of the log, in commit order.
+pub type Replay<'r> = dyn FnMut(Piece) -> Result<()> + 'r;
 
 /// A segment whose header is whole.
-struct Segment {
-    path: PathBuf,
-    header: SegmentHeader,
-    file: Box<dyn DeviceFile>,
-    size: u64,
+pub(super) struct Segment {
+    pub(super) path: Arc<Path>,
+    pub(super) header: SegmentHeader,
+    pub(super) file: Box<dyn DeviceFile>,
+    pub(super) size: u64,
 }
 
-/// Replays the log of `place`, and makes its end fit to be written on. Returns the last segment, if
-/// there is any; what was replayed is durable when that has been synced.
-pub(super) fn recover(place: &Place, replay: &mut Replay<'_>) -> Result<(Option<OpenSegment>, Recovery)> {
-    let mut segments = open_segments(place)?;
+impl Segment {
+    fn info(&self, bytes: u64) -> SegmentInfo {
+        let SegmentHeader { number, previous_timestamp, .. } = self.header;
+        SegmentInfo { number, previous_timestamp, bytes }
+    }
+}
+
+/// A log that was replayed.
+pub(super) struct Recovered {
+    /// The last segment, if there is any; what was replayed is durable when that has been synced.
+    pub(super) last: Option<OpenSegment>,
+    /// All segments that can be read, in order; the last one is that above.
+    pub(super) kept: Vec<SegmentInfo>,
+    pub(super) found: Recovery,
+}
+
+/// Replays the log of `place` from `start` on, and makes its end fit to be written on.
+pub(super) fn recover(place: &Place, start: LogStart, replay: &mut Replay<'_>) -> Result<Recovered> {
+    let listed = segment::list(&**place.home.device(), &place.directory)?;
+    let needed = listed.partition_point(|(number, _)| *number < start.segment);
+    let mut kept = open_kept(place, &listed[..needed], start.segment);
+    let mut segments = open_needed(place, &listed[needed..], start)?;
     let total_bytes = segments.iter().map(|segment| segment.size).sum();
-    let mut recoverer = Recoverer::new(total_bytes, replay);
+    let mut recoverer = Recoverer::new(total_bytes, start, replay);
     let Some(last) = segments.pop() else {
-        return Ok((None, recoverer.found));
+        return Ok(Recovered { last: None, kept, found: recoverer.found });
     };
     for (index, segment) in segments.iter().enumerate() {
-        let successor = segments.get(index + 1).unwrap_or(&last);
-        recoverer.replay_sealed(segment, successor.header.previous_end)?;
+        let end = segments.get(index + 1).unwrap_or(&last).header.previous_end;
+        recoverer.replay_sealed(segment, end)?;
+        kept.push(segment.info(end));
     }
     let offset = recoverer.replay_last(&last)?;
-    place.device.sync_directory(&place.directory)?;
+    place.home.device().sync_directory(&place.directory)?;
     recoverer.progress.finish(&recoverer.found);
+    kept.push(last.info(offset));
     let open = OpenSegment { number: last.header.number, file: last.file, offset };
-    Ok((Some(open), recoverer.found))
+    Ok(Recovered { last: Some(open), kept, found: recoverer.found })
 }
 
-/// Opens all segments and checks their headers. Removes a last one whose creation was interrupted.
-fn open_segments(place: &Place) -> Result<Vec<Segment>> {
-    let mut segments = Vec::new();
-    let mut listed = segment::list(&*place.device, &place.directory)?.into_iter().peekable();
-    while let Some((number, path)) = listed.next() {
-        let file = place.device.open(&path)?;
-        let size = file.size()?;
-        match SegmentHeader::read(&*file, &path)? {
-            Some(header) if header.number == number => segments.push(Segment { path, header, file, size }),
-            Some(header) => {
-                let reason =
-                    format!("the file's header says that it is segment {} of the log", header.number);
-                return Err(Error::Corrupt { path, offset: 0, reason });
+/// The segments before `first` that can be read: those without a gap or damage between them and it.
+fn open_kept(place: &Place, listed: &[(u64, PathBuf)], first: u64) -> Vec<SegmentInfo> {
+    let mut kept = Vec::new();
+    for (expected, (number, path)) in (0..first).rev().zip(listed.iter().rev()) {
+        match open_segment(&place.home, *number, path) {
+            Ok(Some(segment)) if *number == expected => kept.push(segment.info(segment.size)),
+            found => {
+                tracing::debug!(path = %path.display(), whole = found.is_ok(), "not a readable part of the log");
+                break;
             }
-            None if listed.peek().is_none() && has_no_frames(&*file)? => {
-                tracing::warn!(path = %path.display(), "removing a log segment whose creation was interrupted");
-                place.device.remove(&path)?;
-                place.device.sync_directory(&place.directory)?;
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+/// Opens the segments that are needed and checks that they are there. Removes a last one whose creation was
+/// interrupted.
+fn open_needed(place: &Place, listed: &[(u64, PathBuf)], start: LogStart) -> Result<Vec<Segment>> {
+    let newest_noted = place.home.newest_segment();
+    let mut segments: Vec<Segment> = Vec::new();
+    for (expected, (number, path)) in (start.segment..).zip(listed) {
+        if *number > expected {
+            let why = format!("{} is there", path.display());
+            return Err(segment::missing(&place.directory, expected, &why));
+        }
+        match open_segment(&place.home, *number, path)? {
+            Some(segment) => segments.push(segment),
+            None if segments.len() + 1 == listed.len() && *number > newest_noted => {
+                remove_unfinished(place, path)?;
             }
             None => {
                 let reason = "the segment's header is damaged; restore the file from a copy".to_string();
-                return Err(Error::Corrupt { path, offset: 0, reason });
+                return Err(Error::Corrupt { path: path.clone(), offset: 0, reason });
             }
         }
+    }
+    let next = start.segment + segments.len() as u64;
+    if next <= newest_noted {
+        let why = format!("the log has come to segment {newest_noted}");
+        return Err(segment::missing(&place.directory, next, &why));
+    }
+    if segments.is_empty() && start.segment > segment::FIRST_NUMBER {
+        return Err(segment::missing(
+            &place.directory,
+            start.segment,
+            "a checkpoint says that it goes on there",
+        ));
     }
     Ok(segments)
 }
 
+/// Opens a segment; `None` if its header isn't whole.
+///
+/// # Errors
+/// [`Error::Corrupt`] if the header is whole, but not that of this database's segment `number`.
+pub(super) fn open_segment(home: &Home, number: u64, path: &Path) -> Result<Option<Segment>> {
+    let file = home.device().open(path)?;
+    let size = file.size()?;
+    let Some(header) = SegmentHeader::read(&*file, path)? else { return Ok(None) };
+    let corrupt = |reason| Err(Error::Corrupt { path: path.to_owned(), offset: 0, reason });
+    if header.number != number {
+        return corrupt(format!("the file's header says that it is segment {} of the log", header.number));
+    }
+    if header.identity != home.identity() {
+        return corrupt("the file belongs to another database".to_owned());
+    }
+    Ok(Some(Segment { path: path.into(), header, file, size }))
+}
+
+/// Removes a segment whose creation was interrupted: there must be nothing in it.
+fn remove_unfinished(place: &Place, path: &Path) -> Result<()> {
+    let device = place.home.device();
+    if !has_no_frames(&*device.open(path)?, path)? {
+        let reason = "the segment's header is damaged; restore the file from a copy".to_string();
+        return Err(Error::Corrupt { path: path.to_owned(), offset: 0, reason });
+    }
+    tracing::warn!(path = %path.display(), "removing a log segment whose creation was interrupted");
+    device.remove(path)?;
+    device.sync_directory(&place.directory)
+}
+
 /// Whether there are only zeros where a segment's frames would be.
-fn has_no_frames(file: &dyn DeviceFile) -> Result<bool> {
+fn has_no_frames(file: &dyn DeviceFile, path: &Path) -> Result<bool> {
+    let size = file.size()?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut position = HEADER_BYTES;
-    loop {
-        let bytes = file.read_at(position, &mut chunk)?;
+    while position < size {
+        let bytes = (size - position).min(CHUNK_BYTES as u64) as usize;
+        read_exactly(file, path, position, &mut chunk[..bytes])?;
         if chunk[..bytes].iter().any(|byte| *byte != 0) {
             return Ok(false);
         }
-        if bytes < CHUNK_BYTES {
-            return Ok(true);
-        }
         position += bytes as u64;
     }
+    Ok(true)
 }
 
 /// Goes through the segments.
 struct Recoverer<'c, 'r> {
     replay: &'c mut Replay<'r>,
+    start: LogStart,
     found: Recovery,
     /// Up to where a mark has said that the log is durable.
     durable: LogPosition,
@@ -137,41 +222,37 @@ struct Recoverer<'c, 'r> {
 }
 
 impl<'c, 'r> Recoverer<'c, 'r> {
-    fn new(total_bytes: u64, replay: &'c mut Replay<'r>) -> Self {
+    fn new(total_bytes: u64, start: LogStart, replay: &'c mut Replay<'r>) -> Self {
         Recoverer {
             replay,
+            start,
             found: Recovery::default(),
-            durable: LogPosition { segment: 0, offset: 0 },
-            progress: Progress { total_bytes, next_look_bytes: 0, logged: Instant::now() },
+            durable: LogPosition::default(),
+            progress: Progress { total_bytes, logged: Instant::now() },
         }
     }
 
     /// Replays a segment that has a successor: it must be whole up to where it ended.
     fn replay_sealed(&mut self, segment: &Segment, end: u64) -> Result<()> {
-        let corrupt = |offset, reason| Error::Corrupt { path: segment.path.clone(), offset, reason };
-        if segment.size != end {
-            let reason = format!("the file has {} bytes, but its successor says it has {end}", segment.size);
-            return Err(corrupt(segment.size.min(end), reason));
+        check_size(segment, end)?;
+        let (at, flaw) = self.replay_frames(segment, end)?;
+        match flaw {
+            None => Ok(()),
+            Some(flaw) => Err(damaged_inside(segment, at.offset, flaw)),
         }
-        let (offset, flaw) = self.replay_frames(segment, end)?;
-        if let Some(Flaw::Torn(reason) | Flaw::Malformed(reason)) = flaw {
-            let reason =
-                format!("{reason}, and the log goes on; commits are lost: restore the file from a copy");
-            return Err(corrupt(offset, reason));
-        }
-        Ok(())
     }
 
     /// Replays the last segment up to its end, which it returns, and settles what it replayed.
     fn replay_last(&mut self, segment: &Segment) -> Result<u64> {
-        let (offset, flaw) = self.replay_frames(segment, segment.size)?;
-        let at = LogPosition { segment: segment.header.number, offset };
+        let (at, flaw) = self.replay_frames(segment, segment.size)?;
         let found = match flaw {
-            Some(flaw) => tail::examine(&*segment.file, &segment.path, at, flaw)?,
+            Some(flaw) => tail::examine((&*segment.file, segment.size), &segment.path, at, flaw)?,
             None => Tail::Clean,
         };
+        check_reaches(segment, at, self.start.reaches)?;
+        let offset = at.offset;
         if let Tail::Torn { bytes } = found {
-            let path = segment.path.clone();
+            let path = segment.path.to_path_buf();
             tracing::warn!(path = %path.display(), offset, bytes, "cutting a torn tail off the log");
             self.found.cut = Some(Cut { path, offset, bytes });
         }
@@ -184,82 +265,90 @@ impl<'c, 'r> Recoverer<'c, 'r> {
     }
 
     /// Replays frames until `end` or the first flaw; returns where that is.
-    fn replay_frames(&mut self, segment: &Segment, end: u64) -> Result<(u64, Option<Flaw>)> {
+    fn replay_frames(&mut self, segment: &Segment, end: u64) -> Result<(LogPosition, Option<Flaw>)> {
         self.check_predecessor(segment)?;
-        let mut reader = FrameReader::new(&*segment.file, HEADER_BYTES, end);
-        let (offset, flaw) = loop {
-            let offset = reader.offset();
-            let flaw = match reader.next()? {
-                Next::End => break (offset, None),
-                Next::Flaw(flaw) => Some(flaw),
-                Next::Frame { frame: Frame::Mark(mark), .. } => {
-                    self.note_mark(mark, LogPosition { segment: segment.header.number, offset })
-                }
-                Next::Frame { timestamp, frame: Frame::Entry(entry) } => {
-                    self.replay_entry(timestamp, entry)?
-                }
-            };
-            if flaw.is_some() {
-                break (offset, flaw);
+        let start = LogPosition { segment: segment.header.number, offset: HEADER_BYTES };
+        let file = (&*segment.file, Arc::clone(&segment.path));
+        let mut reader = PieceReader::new(file, start, end, (self.found.last_timestamp, self.start.after));
+        let flaw = loop {
+            match reader.next()? {
+                Next::End => break None,
+                Next::Flaw(flaw) => break Some(flaw),
+                Next::Piece(piece) => self.replay_piece(piece)?,
             }
-            self.progress.note(self.found.log_bytes + offset);
+            self.progress.note(self.found.log_bytes + reader.position().offset);
         };
+        self.durable = self.durable.max(reader.durable());
+        self.found.last_timestamp = reader.last_timestamp();
         self.found.segments += 1;
-        self.found.log_bytes += offset;
-        Ok((offset, flaw))
+        self.found.log_bytes += reader.position().offset;
+        Ok((reader.position(), flaw))
     }
 
-    /// Checks that a segment follows the frames that were replayed before it.
-    fn check_predecessor(&self, segment: &Segment) -> Result<()> {
-        let (says, last) = (segment.header.previous_timestamp, self.found.last_timestamp);
-        if says != last {
-            let reason =
-                format!("the segment follows timestamp {says}, but the one before it ends with {last}");
-            return Err(Error::Corrupt { path: segment.path.clone(), offset: 0, reason });
+    /// Checks that a segment follows the frames that were replayed before it, or, for the first one, that
+    /// there is no gap between it and the checkpoint.
+    fn check_predecessor(&mut self, segment: &Segment) -> Result<()> {
+        let says = segment.header.previous_timestamp;
+        let is_first = self.found.segments == 0;
+        if is_first && says <= self.start.after {
+            self.found.last_timestamp = says;
         }
-        Ok(())
+        check_follows(segment, self.found.last_timestamp)
     }
 
-    /// Takes note of a mark, unless it is out of place.
-    fn note_mark(&mut self, mark: SyncMark, at: LogPosition) -> Option<Flaw> {
-        if mark.at != at || mark.durable > at {
-            return Some(Flaw::Malformed("a mark stands where it wasn't written"));
+    fn replay_piece(&mut self, piece: Piece) -> Result<()> {
+        match &piece {
+            Piece::Commits(commits) => self.found.commits += commits.len() as u64,
+            Piece::CreateTable { .. } | Piece::DropTable { .. } => self.found.catalog_changes += 1,
         }
-        self.durable = self.durable.max(mark.durable);
-        None
+        (self.replay)(piece)
     }
+}
 
-    /// Hands an entry on, unless it is out of order.
-    fn replay_entry(&mut self, timestamp: Timestamp, entry: Entry<'_>) -> Result<Option<Flaw>> {
-        if timestamp <= self.found.last_timestamp {
-            return Ok(Some(Flaw::Torn("a frame's timestamp is not above that of the frame before it")));
-        }
-        match entry {
-            Entry::Commit { .. } => self.found.commits += 1,
-            Entry::CreateTable { .. } | Entry::DropTable { .. } => self.found.catalog_changes += 1,
-        }
-        self.found.last_timestamp = timestamp;
-        (self.replay)(entry)?;
-        Ok(None)
+/// Checks that a segment with a successor ends where that says.
+pub(super) fn check_size(segment: &Segment, end: u64) -> Result<()> {
+    if segment.size == end {
+        return Ok(());
     }
+    let reason = format!("the file has {} bytes, but its successor says it has {end}", segment.size);
+    Err(Error::Corrupt { path: segment.path.to_path_buf(), offset: segment.size.min(end), reason })
+}
+
+/// Checks that a segment follows the frame with the timestamp `last`.
+pub(super) fn check_follows(segment: &Segment, last: Timestamp) -> Result<()> {
+    let says = segment.header.previous_timestamp;
+    if says == last {
+        return Ok(());
+    }
+    let reason = format!("the segment follows timestamp {says}, but what comes before it ends with {last}");
+    Err(Error::Corrupt { path: segment.path.to_path_buf(), offset: 0, reason })
+}
+
+/// Checks that the log's end, in its last segment, isn't before what was durable.
+pub(super) fn check_reaches(segment: &Segment, end: LogPosition, reaches: LogPosition) -> Result<()> {
+    if end >= reaches {
+        return Ok(());
+    }
+    let reason = format!("the log ends here, but a checkpoint says that it was durable up to {reaches}");
+    Err(Error::Corrupt { path: segment.path.to_path_buf(), offset: end.offset, reason })
+}
+
+/// The error of a flaw that no crash explains, since more log comes behind it.
+pub(super) fn damaged_inside(segment: &Segment, offset: u64, flaw: Flaw) -> Error {
+    let (Flaw::Torn(reason) | Flaw::Malformed(reason)) = flaw;
+    let reason = format!("{reason}, and the log goes on; commits are lost: restore the file from a copy");
+    Error::Corrupt { path: segment.path.to_path_buf(), offset, reason }
 }
 
 /// Says how far recovery is.
 struct Progress {
     total_bytes: u64,
-    /// When to look at the clock again, which costs as much as a small frame.
-    next_look_bytes: u64,
     logged: Instant,
 }
 
 impl Progress {
     /// Logs, if it is time.
-    #[inline]
     fn note(&mut self, done_bytes: u64) {
-        if done_bytes < self.next_look_bytes {
-            return;
-        }
-        self.next_look_bytes = done_bytes + CHUNK_BYTES as u64;
         if self.logged.elapsed() >= PROGRESS_INTERVAL {
             self.logged = Instant::now();
             let percent = done_bytes * 100 / self.total_bytes.max(1);

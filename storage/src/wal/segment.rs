@@ -5,8 +5,8 @@
 //! end, or a missing one, is noticed.
 //!
 //! ```text
-//!  0          8         12    16       24             32                   40        4096
-//!  ├─ magic ──┼ version ┼ crc ┼ number ┼ previous end ┼ previous timestamp ┼─ zeros ─┤ frames …
+//!  0          8         12    16       24             32                   40         48        4096
+//!  ├─ magic ──┼ version ┼ crc ┼ number ┼ previous end ┼ previous timestamp ┼ identity ┼─ zeros ─┤ frames …
 //! ```
 //!
 //! The CRC covers the whole block, with zeros in its own place. Magic, version and CRC keep their places in all future
@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{crc32c, field};
 use crate::device::{Device, DeviceFile};
-use crate::{Error, Result, Timestamp};
+use crate::{Error, Identity, Result, Timestamp};
 
 /// The header's length: a page, so that no write of frames ever touches the header's sectors.
 pub(super) const HEADER_BYTES: u64 = 4096;
 
 /// The version of the log's format.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// The number of a log's first segment.
 pub(super) const FIRST_NUMBER: u64 = 1;
@@ -45,6 +45,8 @@ pub(super) struct SegmentHeader {
     pub(super) previous_end: u64,
     /// The timestamp of the last frame before this segment; 0 if there is none.
     pub(super) previous_timestamp: Timestamp,
+    /// The database that the segment belongs to.
+    pub(super) identity: Identity,
 }
 
 impl SegmentHeader {
@@ -52,7 +54,7 @@ impl SegmentHeader {
         let mut block = [0; HEADER_BYTES as usize];
         block[..MAGIC.len()].copy_from_slice(MAGIC);
         block[VERSION_OFFSET..CRC_OFFSET].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        let numbers = [self.number, self.previous_end, self.previous_timestamp.0];
+        let numbers = [self.number, self.previous_end, self.previous_timestamp.0, self.identity.0];
         for (bytes, number) in block[FIELDS_OFFSET..].chunks_exact_mut(8).zip(numbers) {
             bytes.copy_from_slice(&number.to_le_bytes());
         }
@@ -81,6 +83,7 @@ impl SegmentHeader {
             number: number(0),
             previous_end: number(1),
             previous_timestamp: Timestamp(number(2)),
+            identity: Identity(number(3)),
         }))
     }
 }
@@ -104,25 +107,27 @@ fn number_of(path: &Path) -> Option<u64> {
     if is_number { u64::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// The segments of a log in order: number and path. Files with other names are passed over.
+/// The segments in a directory, in order: number and path. Files with other names are passed over.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if a number is missing, or occurs twice.
+/// [`Error::Corrupt`] if a number occurs twice.
 pub(super) fn list(device: &dyn Device, directory: &Path) -> Result<Vec<(u64, PathBuf)>> {
     let mut segments: Vec<_> =
         device.list(directory)?.into_iter().filter_map(|path| Some((number_of(&path)?, path))).collect();
     segments.sort();
-    for (expected, (number, found)) in (FIRST_NUMBER..).zip(&segments) {
-        if *number > expected {
-            let reason = format!("this segment of the log is missing, though {} is there", found.display());
-            return Err(Error::Corrupt { path: path(directory, expected), offset: 0, reason });
-        }
-        if *number < expected {
-            let reason = format!("this is not the only file for segment {number} of the log");
-            return Err(Error::Corrupt { path: found.clone(), offset: 0, reason });
+    for pair in segments.windows(2) {
+        if pair[0].0 == pair[1].0 {
+            let reason = format!("this is not the only file for segment {} of the log", pair[1].0);
+            return Err(Error::Corrupt { path: pair[1].1.clone(), offset: 0, reason });
         }
     }
     Ok(segments)
+}
+
+/// The error of a log that lacks a segment.
+pub(super) fn missing(directory: &Path, number: u64, why: &str) -> Error {
+    let reason = format!("this segment of the log is missing, though {why}; restore it from a copy");
+    Error::Corrupt { path: path(directory, number), offset: 0, reason }
 }
 
 #[cfg(test)]
@@ -146,7 +151,8 @@ mod tests {
         let home = Path::new("/");
         device.create_directory(home).unwrap();
         let file = device.create(&path(home, 7)).unwrap();
-        let header = SegmentHeader { number: 7, previous_end: 4711, previous_timestamp: Timestamp(12) };
+        let (number, previous_end, previous_timestamp) = (7, 4711, Timestamp(12));
+        let header = SegmentHeader { number, previous_end, previous_timestamp, identity: Identity(5) };
         let block = header.encode();
         file.write_at(0, &block).unwrap();
         assert_eq!(SegmentHeader::read(&*file, home).unwrap(), Some(header));

@@ -22,7 +22,7 @@ use std::path::Path;
 use super::decode::{Flaw, Frame, decode};
 use super::frame::{SyncMark, claimed_length};
 use super::position::LogPosition;
-use super::reader::CHUNK_BYTES;
+use super::reader::{CHUNK_BYTES, read_exactly};
 use crate::device::DeviceFile;
 use crate::{Error, Result};
 
@@ -43,7 +43,12 @@ pub(super) enum Tail {
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the log was durable beyond `at`.
-pub(super) fn examine(file: &dyn DeviceFile, path: &Path, at: LogPosition, flaw: Flaw) -> Result<Tail> {
+pub(super) fn examine(
+    (file, size): (&dyn DeviceFile, u64),
+    path: &Path,
+    at: LogPosition,
+    flaw: Flaw,
+) -> Result<Tail> {
     let corrupt = |reason| Error::Corrupt { path: path.to_path_buf(), offset: at.offset, reason };
     let reason = match flaw {
         Flaw::Torn(reason) => reason,
@@ -52,9 +57,10 @@ pub(super) fn examine(file: &dyn DeviceFile, path: &Path, at: LogPosition, flaw:
     let mut torn_bytes = 0;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut position = at.offset;
-    loop {
-        let bytes = file.read_at(position, &mut chunk)?;
-        let chunk = &chunk[..bytes];
+    while position < size {
+        let bytes = (size - position).min(CHUNK_BYTES as u64) as usize;
+        let chunk = &mut chunk[..bytes];
+        read_exactly(file, path, position, chunk)?;
         if let Some(last) = chunk.iter().rposition(|byte| *byte != 0) {
             torn_bytes = position + last as u64 + 1 - at.offset;
             let start = LogPosition { segment: at.segment, offset: position };
@@ -104,13 +110,9 @@ pub(super) fn settle(file: &dyn DeviceFile, path: &Path, range: Range<u64>) -> R
     let mut position = range.start;
     while position < range.end {
         let wanted = (range.end - position).min(CHUNK_BYTES as u64) as usize;
-        let bytes = file.read_at(position, &mut chunk[..wanted])?;
-        if bytes == 0 {
-            let reason = "the file became shorter while it was read".to_string();
-            return Err(Error::Corrupt { path: path.to_path_buf(), offset: position, reason });
-        }
-        file.write_at(position, &chunk[..bytes])?;
-        position += bytes as u64;
+        read_exactly(file, path, position, &mut chunk[..wanted])?;
+        file.write_at(position, &chunk[..wanted])?;
+        position += wanted as u64;
     }
     Ok(())
 }

@@ -25,11 +25,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::frame::SyncMark;
+use super::kept::Kept;
 use super::position::LogPosition;
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
-use crate::device::{Device, DeviceFile};
+use crate::device::DeviceFile;
 use crate::sync::{AtomicU64, Ordering};
-use crate::{Result, Timestamp};
+use crate::{Home, Result, Timestamp};
 
 /// Frames are gathered up to this length and written at once. Small enough to be in the cache still
 /// when the kernel copies it.
@@ -62,7 +63,7 @@ pub(super) struct Counters {
 /// Where the log is, and how its segments are to be.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) device: Arc<dyn Device>,
+    pub(super) home: Arc<Home>,
     /// The directory of the segments.
     pub(super) directory: PathBuf,
     /// The length at which a segment is left for the next.
@@ -98,6 +99,7 @@ pub(super) struct Writer {
     /// Bytes written since the last sync.
     unsynced_bytes: u64,
     counters: Arc<Counters>,
+    kept: Arc<Kept>,
 }
 
 impl Writer {
@@ -110,19 +112,24 @@ impl Writer {
         place: Place,
         segment: Option<OpenSegment>,
         last: Timestamp,
-        counters: Arc<Counters>,
+        (counters, kept): (Arc<Counters>, Arc<Kept>),
     ) -> Result<Self> {
         let segment = match segment {
             Some(segment) => segment,
-            None => create_segment(
-                &place,
-                SegmentHeader {
+            None => {
+                let first = SegmentHeader {
                     number: segment::FIRST_NUMBER,
                     previous_end: 0,
                     previous_timestamp: Timestamp::MIN,
-                },
-            )?,
+                    identity: place.home.identity(),
+                };
+                kept.add(first.number, first.previous_timestamp);
+                create_segment(&place, first)?
+            }
         };
+        if place.home.newest_segment() < segment.number {
+            place.home.note_segment(segment.number)?;
+        }
         counters.segments.fetch_add(1, Ordering::Relaxed);
         let start = LogPosition { segment: segment.number, offset: segment.offset };
         let mut writer = Writer {
@@ -137,6 +144,7 @@ impl Writer {
             last,
             unsynced_bytes: 0,
             counters,
+            kept,
         };
         writer.prepare()?;
         writer.sync_file()?;
@@ -261,6 +269,7 @@ impl Writer {
         self.counters.fsyncs.fetch_add(1, Ordering::Relaxed);
         self.segment.file.sync_data()?;
         self.durable = LogPosition { segment: self.segment.number, offset: self.segment.offset };
+        self.kept.note_durable(self.durable, self.last);
         self.writing_back = self.segment.offset;
         self.unsynced_bytes = 0;
         Ok(())
@@ -277,21 +286,26 @@ impl Writer {
             number: self.segment.number + 1,
             previous_end: self.segment.offset,
             previous_timestamp: self.last,
+            identity: self.place.home.identity(),
         };
         self.segment = create_segment(&self.place, header)?;
+        self.place.home.note_segment(header.number)?;
+        self.kept.add(header.number, header.previous_timestamp);
         self.counters.segments.fetch_add(1, Ordering::Relaxed);
         self.prepared = HEADER_BYTES;
         self.writing_back = HEADER_BYTES;
         self.durable = LogPosition { segment: header.number, offset: HEADER_BYTES };
+        self.kept.note_durable(self.durable, self.last);
         Ok(())
     }
 }
 
 /// Creates a segment, durable with its name and header, and without frames. Costs two syncs.
 fn create_segment(place: &Place, header: SegmentHeader) -> Result<OpenSegment> {
-    let file = place.device.create(&segment::path(&place.directory, header.number))?;
+    let device = place.home.device();
+    let file = device.create(&segment::path(&place.directory, header.number))?;
     file.write_at(0, &header.encode())?;
     file.sync_data()?;
-    place.device.sync_directory(&place.directory)?;
+    device.sync_directory(&place.directory)?;
     Ok(OpenSegment { number: header.number, file, offset: HEADER_BYTES })
 }

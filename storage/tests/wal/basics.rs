@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::support::{append, commit, commit_each, commits, open, open_on, read_file, segment_path};
 use synod_storage::device::{Device, MemoryDevice, RealDevice};
-use synod_storage::wal::{Entry, FrameBuilder, Wal, WalOptions};
-use synod_storage::{Error, TableId, Timestamp};
+use synod_storage::wal::{FrameBuilder, LogStart, Piece, Wal, WalOptions};
+use synod_storage::{Error, Home, TableId, Timestamp};
 
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -62,7 +62,11 @@ fn frames_of_all_shards_are_written_in_timestamp_order_up_to_the_bound() {
 fn catalog_changes_and_commits_keep_their_order() {
     let device = Arc::new(MemoryDevice::new());
     let home = std::path::Path::new("/db");
-    let (wal, _) = Wal::open(device.clone(), home, WalOptions::default(), &mut |_| Ok(())).unwrap();
+    let open = |replay: &mut dyn FnMut(Piece) -> Result<(), Error>| {
+        let home = Home::open(device.clone(), home)?;
+        Wal::open(&home, WalOptions::default(), LogStart::default(), replay)
+    };
+    let (wal, _) = open(&mut |_| Ok(())).unwrap();
     let mut frame = FrameBuilder::new();
     frame.create_table(TableId(4), "accounts").unwrap();
     wal.append(0, Timestamp(1), frame.finish(Timestamp(1))).unwrap();
@@ -72,11 +76,14 @@ fn catalog_changes_and_commits_keep_their_order() {
     wal.close().unwrap();
     drop(wal);
     let mut told = Vec::new();
-    let (_, recovery) = Wal::open(device, home, WalOptions::default(), &mut |entry| {
-        told.push(match entry {
-            Entry::Commit { timestamp, writes } => format!("{timestamp} commit of {}", writes.count()),
-            Entry::CreateTable { timestamp, table, name } => format!("{timestamp} create {} {name}", table.0),
-            Entry::DropTable { timestamp, table } => format!("{timestamp} drop {}", table.0),
+    let (_, recovery) = open(&mut |piece| {
+        told.push(match piece {
+            Piece::Commits(commits) => {
+                let commits = commits.iter().map(|(at, writes)| format!("{at} commit of {}", writes.count()));
+                commits.collect::<Vec<_>>().join(", ")
+            }
+            Piece::CreateTable { timestamp, table, name } => format!("{timestamp} create {} {name}", table.0),
+            Piece::DropTable { timestamp, table } => format!("{timestamp} drop {}", table.0),
         });
         Ok(())
     })
@@ -110,9 +117,9 @@ fn an_error_of_the_replay_is_passed_on() {
     commit_each(&wal, 1..=3, 10, true);
     drop(wal);
     let home = std::path::Path::new(crate::support::HOME);
-    let refused = Wal::open(Arc::new(device), home, WalOptions::default(), &mut |_| {
-        Err(Error::KeyTooLong { bytes: 7 })
-    });
+    let home = Home::open(Arc::new(device), home).unwrap();
+    let refuse = &mut |_| Err(Error::KeyTooLong { bytes: 7 });
+    let refused = Wal::open(&home, WalOptions::default(), LogStart::default(), refuse);
     assert!(matches!(refused.err(), Some(Error::KeyTooLong { bytes: 7 })));
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use synod_storage::device::{Device, MemoryDevice};
-use synod_storage::wal::{Entry, FrameBuilder, Recovery, WAL_DIRECTORY, Wal, WalOptions};
-use synod_storage::{Error, TableId, Timestamp};
+use synod_storage::wal::{FrameBuilder, LogStart, Piece, Recovery, WAL_DIRECTORY, Wal, WalOptions};
+use synod_storage::{DATABASE_FILE, Error, Home, NoteFormat, TableId, Timestamp};
 
 /// A commit: its timestamp and its writes.
 pub(crate) type Commit = (u64, Vec<(u32, Vec<u8>, Option<Vec<u8>>)>);
@@ -19,14 +19,22 @@ pub(crate) type Opened = Result<(Wal, Recovery, Vec<Commit>), Error>;
 /// Opens a log and collects its commits.
 pub(crate) fn open_on(device: Arc<dyn Device>, home: &Path, segment_bytes: u64) -> Opened {
     let mut commits = Vec::new();
-    let (wal, recovery) = Wal::open(device, home, WalOptions { segment_bytes }, &mut |entry| {
-        if let Entry::Commit { timestamp, writes } = entry {
-            let writes = writes.map(|(table, key, value)| (table.0, key.to_vec(), value.map(<[u8]>::to_vec)));
-            commits.push((timestamp.0, writes.collect()));
-        }
+    let home = Home::open(device, home)?;
+    let options = WalOptions { segment_bytes };
+    let (wal, recovery) = Wal::open(&home, options, LogStart::default(), &mut |piece| {
+        commits.extend(commits_of(&piece));
         Ok(())
     })?;
     Ok((wal, recovery, commits))
+}
+
+/// The commits in a piece of the log.
+pub(crate) fn commits_of(piece: &Piece) -> Vec<Commit> {
+    let Piece::Commits(commits) = piece else { return Vec::new() };
+    let own = |(table, key, value): (TableId, &[u8], Option<&[u8]>)| {
+        (table.0, key.to_vec(), value.map(<[u8]>::to_vec))
+    };
+    commits.iter().map(|(timestamp, writes)| (timestamp.0, writes.map(own).collect())).collect()
 }
 
 /// Opens the log of [`HOME`] on a memory device.
@@ -89,7 +97,10 @@ pub(crate) fn read_file(device: &MemoryDevice, path: &Path) -> Vec<u8> {
     bytes
 }
 
-/// A new device with the log segments given, numbered from 1.
+/// Where a segment's header has the database's identity.
+const IDENTITY_OFFSET: usize = 40;
+
+/// A new device with the log segments given, numbered from 1. The database's note knows of none of them.
 pub(crate) fn device_with_segments(segments: &[&[u8]]) -> MemoryDevice {
     let device = MemoryDevice::new();
     device.create_directory(&Path::new(HOME).join(WAL_DIRECTORY)).unwrap();
@@ -99,5 +110,9 @@ pub(crate) fn device_with_segments(segments: &[&[u8]]) -> MemoryDevice {
         file.sync_data().unwrap();
     }
     device.sync_directory(&Path::new(HOME).join(WAL_DIRECTORY)).unwrap();
+    let identity = segments.iter().find_map(|bytes| bytes.get(IDENTITY_OFFSET..)?.first_chunk());
+    let identity = u64::from_le_bytes(identity.copied().unwrap_or_default());
+    let note = NoteFormat { magic: b"SYNOD-DB", version: 1 };
+    note.replace(&device, &Path::new(HOME).join(DATABASE_FILE), [identity, 0, 0, 0]).unwrap();
     device
 }

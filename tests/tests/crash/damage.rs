@@ -6,8 +6,8 @@ use std::sync::Arc;
 use synod::device::{Device, MemoryDevice, Survival};
 use synod::errors::StorageError;
 use synod::{Engine, Error, Timestamp};
-use synod_storage::TableId;
-use synod_storage::wal::{Entry, FrameBuilder, Wal, WalOptions};
+use synod_storage::wal::{FrameBuilder, LogStart, Wal, WalOptions};
+use synod_storage::{Home, TableId};
 use synod_tests::crash::history::Recorder;
 use synod_tests::crash::verdict::survivors;
 use synod_tests::crash::workload::{HOME, Workload, small_options};
@@ -96,14 +96,13 @@ fn a_missing_segment_and_a_shortened_one_are_errors_with_the_file() {
 /// Writes a log of a single frame, which nothing is wrong with but what it says; opening it must fail.
 fn check_senseless(build: impl Fn(&mut FrameBuilder) -> Result<(), StorageError>) {
     let device = MemoryDevice::new();
-    let replay = &mut |_: Entry<'_>| Ok(());
-    let (wal, _) =
-        Wal::open(Arc::new(device.clone()), Path::new(HOME), WalOptions::default(), replay).unwrap();
+    let home = Home::open(Arc::new(device.clone()), Path::new(HOME)).unwrap();
+    let (wal, _) = Wal::open(&home, WalOptions::default(), LogStart::default(), &mut |_| Ok(())).unwrap();
     let mut frame = FrameBuilder::new();
     build(&mut frame).unwrap();
     wal.append(0, Timestamp(1), frame.finish(Timestamp(1))).unwrap();
     wal.close().unwrap();
-    drop(wal);
+    drop((wal, home));
     let error = Engine::open(HOME, small_options(device)).unwrap_err();
     assert!(matches!(error, Error::Storage(StorageError::Corrupt { .. })), "{error}");
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use synod::device::{Fault, MemoryDevice};
 use synod::{CommitHandle, Durability, Engine, Options, Timestamp, TransactionOptions};
-use synod_storage::wal::{Wal, WalOptions};
+use synod_storage::Home;
+use synod_storage::wal::{LogStart, Wal, WalOptions};
 use synod_tests::crash::failure::{in_time, is_poisoned, wait_until};
 use synod_tests::crash::workload::{HOME, at_level};
 use synod_txn::{CommitLog, DurabilityOptions};
@@ -76,7 +77,8 @@ fn what_a_committing_thread_has_written_out_is_synced_soon() {
 fn with_lagging_bound(work: impl FnOnce(&CommitLog, &(dyn Fn() -> Timestamp + Sync)) + Send + 'static) {
     in_time("a commit behind another one in flight", || {
         let device = Arc::new(MemoryDevice::new());
-        let (wal, _) = Wal::open(device, Path::new(HOME), WalOptions::default(), &mut |_| Ok(())).unwrap();
+        let home = Home::open(device, Path::new(HOME)).unwrap();
+        let (wal, _) = Wal::open(&home, WalOptions::default(), LogStart::default(), &mut |_| Ok(())).unwrap();
         let options = DurabilityOptions { group_window: Duration::ZERO, flush_interval: NEVER };
         let log = CommitLog::new(wal, Timestamp(10), options);
         let asked = AtomicU64::new(0);

@@ -64,7 +64,7 @@ fn a_format_of_another_version_is_named_as_such() {
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&log, &bytes).unwrap();
     match refusal(home.path()) {
-        StorageError::UnknownFormat { path, found: 77, known: 1 } => assert_eq!(path, log),
+        StorageError::UnknownFormat { path, found: 77, known: 2 } => assert_eq!(path, log),
         error => panic!("{error}"),
     }
     assert_eq!(std::fs::read(&log).unwrap(), bytes, "a refused file was changed");
@@ -79,7 +79,7 @@ fn a_file_is_no_database() {
         let error = refusal(&path);
         assert!(matches!(&error, StorageError::Io { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(path.to_str().unwrap()), "the path is not in: {text}");
+        assert!(text.contains(file.to_str().unwrap()), "the file is not named: {text}");
         assert!(text.contains("irectory"), "nothing is said of a directory: {text}");
     }
     assert_eq!(std::fs::read(&file).unwrap(), b"not a database");

@@ -1,0 +1,147 @@
+//! Opening a database: the newest checkpoint, and the log behind it.
+//!
+//! ```text
+//!  checkpoints/  40 ──── 70            a damaged 70 is set aside, and 40 is taken
+//!  wal/        [ … 38 41 45 ][ 52 60 71 ][ 74 80 ✗ torn
+//!                                    └─────────┴──► replayed, if 70 is whole
+//! ```
+//!
+//! Both are the work of all cores: a checkpoint comes in units of blocks that are independent of each other
+//! ([`load`]), and of the log each worker takes the keys that are its own ([`replay`]). Nobody else works on
+//! the tables yet, so nothing needs a lock. Memory beyond the tables themselves is bounded: a few MiB a worker.
+//!
+//! Versions that the retention still covers are kept, with those that replaced them; older ones are freed at
+//! once. Recovery writes nothing but what it must, the end of the log, and can be interrupted and repeated.
+
+mod replay;
+mod restore;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use synod_storage::wal::{LogStart, WAL_DIRECTORY, Wal};
+use synod_storage::{Catalog, Home, Result, Timestamp};
+use synod_txn::RecoveredGarbage;
+
+use crate::Options;
+
+/// A database as it was found.
+pub(crate) struct Recovered {
+    pub(crate) catalog: Catalog,
+    /// The newest commit.
+    pub(crate) newest: Timestamp,
+    /// The oldest timestamp that can be read.
+    pub(crate) horizon: Timestamp,
+    pub(crate) garbage: Vec<RecoveredGarbage>,
+    /// What there is on disk; `None` for a database in memory.
+    pub(crate) files: Option<Files>,
+}
+
+/// A database's files, open.
+pub(crate) struct Files {
+    pub(crate) wal: Wal,
+}
+
+/// What opening the database took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct RecoveryStats {
+    /// The timestamp of the checkpoint that was loaded; `None` if there was none.
+    pub checkpoint: Option<Timestamp>,
+    /// The records loaded from it.
+    pub checkpoint_records: u64,
+    /// Its length in bytes.
+    pub checkpoint_bytes: u64,
+    /// How long loading it took.
+    pub load_time: Duration,
+    /// Newer checkpoints that were damaged, and set aside.
+    pub damaged_checkpoints: usize,
+    /// The commits replayed from the log.
+    pub commits: u64,
+    /// The bytes of log read.
+    pub log_bytes: u64,
+    /// How long reading and replaying the log took.
+    pub replay_time: Duration,
+}
+
+impl Recovered {
+    /// An empty database that lives in memory.
+    pub(crate) fn nothing() -> Self {
+        let (newest, horizon) = (Timestamp::MIN, Timestamp::MIN);
+        Recovered { catalog: Catalog::new(), newest, horizon, garbage: Vec::new(), files: None }
+    }
+}
+
+/// Up to which timestamp replaced versions are of no use to anyone, given the retention.
+#[derive(Clone, Copy, Debug)]
+struct Cutoff(Timestamp);
+
+impl Cutoff {
+    fn new(options: &Options) -> Self {
+        if options.retention.is_zero() {
+            return Cutoff(Timestamp::MAX);
+        }
+        let retention = options.retention.as_nanos().min(u128::from(u64::MAX)) as u64;
+        Cutoff(Timestamp(options.clock.now().earliest.saturating_sub(retention)))
+    }
+
+    /// Whether a version that was replaced at `replaced` may still be read.
+    fn keeps(self, replaced: Timestamp) -> bool {
+        replaced > self.0
+    }
+}
+
+/// Recovers the database in the directory, which is created if it is missing.
+pub(crate) fn recover(path: &Path, options: &Options) -> Result<Recovered> {
+    let home = Home::open(options.device.clone(), path)?;
+    recover_home(home, options)
+}
+
+fn recover_home(home: Arc<Home>, options: &Options) -> Result<Recovered> {
+    let cutoff = Cutoff::new(options);
+    let mut report = RecoveryStats::default();
+    let started = Instant::now();
+    let base = nothing();
+    report.load_time = started.elapsed();
+
+    let started = Instant::now();
+    let mut garbage = base.garbage;
+    let log = home.directory().join(WAL_DIRECTORY);
+    let (wal, found) = std::thread::scope(|scope| {
+        let mut replay = replay::Replay::new(&base.catalog, cutoff, log);
+        let opened =
+            Wal::open(&home, options.wal.clone(), base.start, &mut |piece| replay.take(piece, scope));
+        // A worker's failure is the reason for the log's, if there are both.
+        garbage.extend(replay.finish()?);
+        opened
+    })?;
+    report.replay_time = started.elapsed();
+    (report.commits, report.log_bytes) = (found.commits, found.log_bytes);
+    garbage.sort_unstable_by_key(|entry| entry.ripe_at);
+
+    let newest = found.last_timestamp.max(base.newest);
+    let horizon = if options.retention.is_zero() { newest } else { base.horizon.max(cutoff.0).min(newest) };
+    tracing::info!(path = %home.directory().display(), newest = newest.0, ?report, "recovered");
+    let files = Files { wal };
+    Ok(Recovered { catalog: base.catalog, newest, horizon, garbage, files: Some(files) })
+}
+
+/// What the log is replayed on.
+struct Base {
+    catalog: Catalog,
+    start: LogStart,
+    newest: Timestamp,
+    horizon: Timestamp,
+    garbage: Vec<RecoveredGarbage>,
+}
+
+/// An empty database, with a log from its beginning.
+fn nothing() -> Base {
+    Base {
+        catalog: Catalog::new(),
+        start: LogStart::default(),
+        newest: Timestamp::MIN,
+        horizon: Timestamp::MIN,
+        garbage: Vec::new(),
+    }
+}

@@ -1,0 +1,67 @@
+//! Putting one key's versions into a table that nobody reads yet.
+
+use std::sync::atomic::Ordering;
+
+use crossbeam_epoch::Guard;
+use synod_storage::index::Insertion;
+use synod_storage::{Record, Table, Timestamp, Version, VersionState};
+use synod_txn::RecoveredGarbage;
+
+use super::Cutoff;
+
+/// The record of a key, put into the index if it isn't there.
+pub(super) fn record_for<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Record<'g> {
+    match table.index().insert(key, || Record::allocate(key, 0), |_| true, guard) {
+        Insertion::Inserted(record) | Insertion::Present(record) => record,
+        Insertion::Refused(_) => unreachable!("every insertion is admitted during recovery"),
+    }
+}
+
+/// Writes a commit's version of a key on top of those before it, and frees these unless they are kept.
+///
+/// `found` is the key's record, if it was there when it was looked up.
+pub(super) fn write(
+    (table, key, value): (&Table, &[u8], Option<&[u8]>),
+    found: Option<Record<'_>>,
+    (at, cutoff): (Timestamp, Cutoff),
+    garbage: &mut Vec<RecoveredGarbage>,
+    guard: &Guard,
+) {
+    // An earlier write may have removed the record since it was looked up, or made it.
+    let found = found.filter(|record| record.word().load(Ordering::Relaxed) != Record::DEAD);
+    let found = found.or_else(|| if value.is_none() { table.index().get(key, guard) } else { None });
+    let is_kept = cutoff.keeps(at);
+    if value.is_none() && (found.is_none() || !is_kept) {
+        if let Some(record) = found {
+            record.word().store(Record::DEAD, Ordering::Relaxed);
+            table.index().remove(record, guard);
+        }
+        return;
+    }
+    let record = found.unwrap_or_else(|| record_for(table, key, guard));
+    let old = record.head();
+    let version = Version::allocate(value, VersionState::Committed(at));
+    if is_kept {
+        version.set_next(old);
+    }
+    record.set_head(Some(version));
+    match old {
+        // SAFETY: it is unlinked, and nobody else reads or writes this key's versions.
+        Some(old) if !is_kept => unsafe { free_chain(old) },
+        Some(_) => garbage.push(RecoveredGarbage { ripe_at: at, table: table.id(), record: record.ptr() }),
+        None => {}
+    }
+}
+
+/// Frees a version and all older ones.
+///
+/// # Safety
+/// They must be unlinked, and nobody else may hold them.
+unsafe fn free_chain(version: Version<'_>) {
+    let mut next = Some(version);
+    while let Some(version) = next {
+        next = version.next();
+        // SAFETY: passed on to the caller.
+        unsafe { version.free() };
+    }
+}
