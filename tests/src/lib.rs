@@ -1,5 +1,6 @@
 //! Whole-system tests of the Synod transaction engine: what several of them share.
 
+pub mod campaign;
 pub mod conformance;
 pub mod crash;
 pub mod histories;
