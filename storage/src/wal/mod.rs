@@ -33,8 +33,9 @@
 //! ```
 //!
 //! **Failure.** After a failed write or sync nobody knows what is on the disk, and trying again makes
-//! the kernel lie (see [`Device`]). The log is poisoned: this and every later flush and append returns
-//! [`Error::Poisoned`], until the database is opened anew, which reads what is really there.
+//! the kernel lie (see [`Device`](crate::device::Device)). The log is poisoned: this and every later flush
+//! and append returns [`Error::Poisoned`], until the database is opened anew, which reads what is really
+//! there.
 //!
 //! **Truncation.** What a checkpoint has made superfluous is removed, the oldest segments first. Those that
 //! are kept can be read while the log is written (`live`).

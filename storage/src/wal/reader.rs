@@ -42,15 +42,6 @@ pub(super) struct PieceReader<'f> {
     buffer: Vec<u8>,
     /// How many bytes the next frame needs.
     wanted: usize,
-    /// What comes behind the commits that were delivered last.
-    behind: Option<Next>,
-}
-
-/// Why a walk through the buffer ended.
-enum Stop {
-    /// At the buffer's end, or in a frame of which there must be so many bytes.
-    More(usize),
-    Behind(Next),
 }
 
 impl<'f> PieceReader<'f> {
@@ -72,7 +63,6 @@ impl<'f> PieceReader<'f> {
             durable: LogPosition::default(),
             buffer: Vec::new(),
             wanted: FRAME_HEADER_BYTES,
-            behind: None,
         }
     }
 
@@ -93,18 +83,13 @@ impl<'f> PieceReader<'f> {
 
     /// The next portion. Costs a read for every [`CHUNK_BYTES`], and one pass over the bytes.
     pub(super) fn next(&mut self) -> Result<Next> {
-        loop {
-            if let Some(behind) = self.behind.take() {
-                return Ok(behind);
-            }
-            if self.at.offset == self.end {
-                return Ok(Next::End);
-            }
+        while self.at.offset < self.end {
             self.fill()?;
-            if let Some(commits) = self.walk() {
-                return Ok(Next::Piece(Piece::Commits(commits)));
+            if let Some(next) = self.walk() {
+                return Ok(next);
             }
         }
+        Ok(Next::End)
     }
 
     /// Reads on: a chunk, or as much as the next frame needs.
@@ -112,84 +97,79 @@ impl<'f> PieceReader<'f> {
         let read = self.buffer.len();
         // `wanted` was checked against the file's rest, so a damaged length allocates no more than that.
         let rest = usize::try_from(self.end - self.at.offset).unwrap_or(usize::MAX);
-        let target = self.wanted.max(CHUNK_BYTES).min(rest);
+        let target = self.wanted.max(CHUNK_BYTES).min(rest).max(read);
         self.buffer.resize(target, 0);
         read_exactly(self.file, &self.path, self.at.offset + read as u64, &mut self.buffer[read..])
     }
 
-    /// Goes through the whole frames in the buffer, up to one that isn't a commit. Returns the commits, and
-    /// leaves what comes behind them.
-    fn walk(&mut self) -> Option<Commits> {
+    /// Goes through the whole frames in the buffer, up to one that isn't a commit. That one, or a flaw, comes
+    /// by itself, with the next walk.
+    fn walk(&mut self) -> Option<Next> {
         let mut frames = Vec::new();
         let mut consumed = 0;
-        let stop = loop {
+        self.wanted = FRAME_HEADER_BYTES;
+        let alone = loop {
             let here = LogPosition { offset: self.at.offset + consumed as u64, ..self.at };
             let rest = &self.buffer[consumed..];
             let remaining = self.end - here.offset;
             if rest.len() < FRAME_HEADER_BYTES && (rest.len() as u64) < remaining || remaining == 0 {
-                break Stop::More(FRAME_HEADER_BYTES);
+                break None;
             }
             let length = match check_length(rest, remaining) {
-                Ok(length) if length > rest.len() => break Stop::More(length),
                 Ok(length) => length,
-                Err(flaw) => break Stop::Behind(Next::Flaw(flaw)),
+                Err(flaw) => break Some(Next::Flaw(flaw)),
             };
-            let next = match decode(&rest[..length]) {
-                Err(flaw) => Some(Next::Flaw(flaw)),
-                Ok((_, Frame::Mark(mark))) => note_mark(&mut self.durable, mark, here),
-                Ok((at, _)) if at <= self.last => Some(Next::Flaw(OUT_OF_ORDER)),
+            if length > rest.len() {
+                self.wanted = length;
+                break None;
+            }
+            match decode(&rest[..length]) {
+                Err(flaw) => break Some(Next::Flaw(flaw)),
+                Ok((_, Frame::Mark(mark))) => match note_mark(&mut self.durable, mark, here) {
+                    Ok(()) => {}
+                    Err(flaw) => break Some(Next::Flaw(flaw)),
+                },
+                Ok((at, _)) if at <= self.last => break Some(Next::Flaw(OUT_OF_ORDER)),
                 Ok((at, Frame::Entry(entry))) => {
-                    self.last = at;
                     let is_wanted = at > self.after;
-                    match entry {
-                        Entry::Commit { .. } => {
-                            if is_wanted {
-                                frames.push((consumed as u32, length as u32));
-                            }
-                            None
+                    match catalog_change(&entry).filter(|_| is_wanted) {
+                        Some(_) if !frames.is_empty() => break None,
+                        Some(piece) => {
+                            self.last = at;
+                            consumed += length;
+                            break Some(Next::Piece(piece));
                         }
-                        entry => catalog_change(&entry).filter(|_| is_wanted).map(Next::Piece),
+                        None => self.last = at,
+                    }
+                    if is_wanted {
+                        frames.push((consumed as u32, length as u32));
                     }
                 }
-            };
-            if !matches!(next, Some(Next::Flaw(_))) {
-                consumed += length;
             }
-            if let Some(next) = next {
-                break Stop::Behind(next);
-            }
+            consumed += length;
         };
-        self.wanted = FRAME_HEADER_BYTES;
-        match stop {
-            Stop::More(wanted) => self.wanted = wanted,
-            Stop::Behind(next) => self.behind = Some(next),
-        }
-        self.consume(consumed, frames)
-    }
-
-    /// Goes on behind the first bytes of the buffer, and makes a piece of them if there are commits in it.
-    fn consume(&mut self, consumed: usize, frames: Vec<(u32, u32)>) -> Option<Commits> {
         let offset = self.at.offset;
         self.at.offset += consumed as u64;
         let rest = self.buffer.split_off(consumed);
         let bytes = std::mem::replace(&mut self.buffer, rest);
         if frames.is_empty() {
-            return None;
+            return alone;
         }
         // What was passed over at the end may be later than the last commit delivered, never earlier.
-        Some(Commits { bytes, frames, path: Arc::clone(&self.path), offset, last: self.last })
+        let commits = Commits { bytes, frames, path: Arc::clone(&self.path), offset, last: self.last };
+        Some(Next::Piece(Piece::Commits(commits)))
     }
 }
 
 const OUT_OF_ORDER: Flaw = Flaw::Torn("a frame's timestamp is not above that of the frame before it");
 
 /// Takes note of a mark, unless it is out of place.
-fn note_mark(durable: &mut LogPosition, mark: SyncMark, at: LogPosition) -> Option<Next> {
+fn note_mark(durable: &mut LogPosition, mark: SyncMark, at: LogPosition) -> std::result::Result<(), Flaw> {
     if mark.at != at || mark.durable > at {
-        return Some(Next::Flaw(Flaw::Malformed("a mark stands where it wasn't written")));
+        return Err(Flaw::Malformed("a mark stands where it wasn't written"));
     }
     *durable = (*durable).max(mark.durable);
-    None
+    Ok(())
 }
 
 fn catalog_change(entry: &Entry<'_>) -> Option<Piece> {
