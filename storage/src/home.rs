@@ -113,6 +113,27 @@ impl Home {
         Ok(Arc::new(Home { device, directory, identity, database: Mutex::new(database), _lock: lock }))
     }
 
+    /// Opens the database in `directory` to look at it: takes the lock, and creates nothing but the lock's file.
+    ///
+    /// # Errors
+    /// As [`Home::open`]; a directory that is no database is [`Error::Corrupt`], one that doesn't exist
+    /// [`Error::Io`].
+    pub fn open_existing(device: Arc<dyn Device>, directory: &Path) -> Result<Arc<Home>> {
+        let path = directory.join(DATABASE_FILE);
+        let missing = || {
+            let reason = "the file is missing; this is no database, or it has lost a file".to_string();
+            Error::Corrupt { path: path.clone(), offset: 0, reason }
+        };
+        if !device.list(directory)?.contains(&path) {
+            return Err(missing());
+        }
+        let lock = device.lock(directory)?;
+        let [identity, newest_segment, ..] = FORMAT.read(&*device, &path)?.ok_or_else(missing)?;
+        let database = Mutex::new(DatabaseFile { file: device.open(&path)?, newest_segment });
+        let (identity, directory) = (Identity(identity), directory.to_path_buf());
+        Ok(Arc::new(Home { device, directory, identity, database, _lock: lock }))
+    }
+
     /// Where the database's files are kept.
     pub fn device(&self) -> &Arc<dyn Device> {
         &self.device

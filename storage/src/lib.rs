@@ -4,6 +4,7 @@
 //! (it owns the meaning of a record's control word) and in which order commits reach the log.
 
 mod catalog;
+pub mod checkpoint;
 mod damage;
 pub mod device;
 mod error;
