@@ -1,17 +1,21 @@
-//! The engine's two threads: one flushes the log, one removes garbage and publishes metrics.
+//! The engine's threads: one flushes the log, one removes garbage and publishes metrics, one takes checkpoints.
 
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle, current};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use synod_storage::Error as StorageError;
 use synod_txn::Store;
 
+use crate::checkpoint::Checkpointer;
 use crate::{Result, Stats};
 
 /// How often garbage is swept.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How often it is looked whether a checkpoint is due.
+const CHECKPOINT_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How rarely, while there's nothing to sweep.
 const IDLE_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -21,15 +25,26 @@ const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Background {
     store: Arc<Store>,
-    stop_sweeper: Sender<()>,
+    /// One for each thread that sleeps between its rounds.
+    stops: Vec<Sender<()>>,
+    checkpointer: Option<Arc<Checkpointer>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Background {
-    /// Starts the threads: the flusher only where there is a log.
-    pub(crate) fn start(store: &Arc<Store>, mode: &'static str) -> Result<Self> {
-        let (stop_sweeper, stopped) = bounded(1);
-        let mut background = Background { store: store.clone(), stop_sweeper, threads: Vec::new() };
+    /// Starts the threads: the flusher and the one for checkpoints only where there is a log.
+    pub(crate) fn start(
+        store: &Arc<Store>,
+        mode: &'static str,
+        checkpointer: Option<&Arc<Checkpointer>>,
+    ) -> Result<Self> {
+        let mut background = Background {
+            store: store.clone(),
+            stops: Vec::new(),
+            checkpointer: checkpointer.cloned(),
+            threads: Vec::new(),
+        };
+        let stopped = background.add_stop();
         let sweeper = store.clone();
         background.spawn("synod-sweeper", move || {
             let mut interval = SWEEP_INTERVAL;
@@ -50,7 +65,22 @@ impl Background {
                 }
             })?;
         }
+        if let Some(checkpointer) = checkpointer {
+            let (checkpointer, stopped) = (checkpointer.clone(), background.add_stop());
+            background.spawn("synod-checkpoints", move || {
+                give_way_to_others();
+                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_LOOK_INTERVAL) {
+                    checkpointer.take_if_due();
+                }
+            })?;
+        }
         Ok(background)
+    }
+
+    fn add_stop(&mut self) -> Receiver<()> {
+        let (stop, stopped) = bounded(1);
+        self.stops.push(stop);
+        stopped
     }
 
     fn spawn(&mut self, name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -67,8 +97,13 @@ impl Background {
         if let Some(log) = self.store.log() {
             log.stop_flusher();
         }
-        // Full or gone means that the sweeper has its notice.
-        let _ = self.stop_sweeper.try_send(());
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.cancel();
+        }
+        for stop in &self.stops {
+            // Full or gone means that the thread has its notice.
+            let _ = stop.try_send(());
+        }
         for thread in self.threads.drain(..) {
             // The flusher itself, if a waker that it called held the last handle: it can't wait for its own
             // end, which comes soon.
@@ -87,3 +122,18 @@ impl Drop for Background {
         self.stop();
     }
 }
+
+/// How much this thread gives way to others: with this much, about a tenth of a processor that others want.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lets the other threads have the processor whenever they want it: on an idle machine that costs nothing.
+#[cfg(target_os = "linux")]
+fn give_way_to_others() {
+    // On Linux this is about the calling thread alone. A refusal does no harm.
+    // SAFETY: no memory is passed.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way_to_others() {}

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use synod_storage::Timestamp;
 use synod_storage::wal::FrameBuilder;
 use synod_txn::{
@@ -15,10 +14,12 @@ use synod_txn::{
 };
 
 use crate::background::Background;
+use crate::checkpoint::Checkpointer;
 use crate::options::MergeFunction;
-use crate::recovery::{Recovered, recover};
+use crate::recovery::{Files, Recovered, RecoveryStats, recover};
 use crate::transaction::Transaction;
-use crate::{Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
+use crate::view::CatalogChanges;
+use crate::{Checkpoint, Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
 
 /// The longest table name, in bytes.
 pub const TABLE_NAME_BYTES_MAX: usize = 1024;
@@ -38,8 +39,10 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) defaults: Defaults,
     merges: HashMap<String, Arc<MergeFunction>>,
-    /// Held while a table is created or dropped.
-    catalog_changes: Mutex<FrameBuilder>,
+    pub(crate) catalog_changes: Arc<CatalogChanges>,
+    /// `None` for an engine in memory.
+    pub(crate) checkpointer: Option<Arc<Checkpointer>>,
+    pub(crate) recovery: Option<RecoveryStats>,
     is_closed: AtomicBool,
 }
 
@@ -71,7 +74,13 @@ impl Engine {
     }
 
     fn start(recovered: Recovered, options: Options) -> Result<Self> {
-        let log = recovered.files.map(|files| CommitLog::new(files.wal, recovered.newest, options.flushing));
+        let (log, files) = match recovered.files {
+            Some(Files { home, wal, checkpoints, report }) => {
+                let log = CommitLog::new(wal, recovered.newest, options.flushing);
+                (Some(log), Some((home, checkpoints, report)))
+            }
+            None => (None, None),
+        };
         let store = Arc::new(Store::new(StoreOptions {
             catalog: recovered.catalog,
             recovered: recovered.newest,
@@ -81,10 +90,17 @@ impl Engine {
             retention: options.retention,
             log,
         }));
+        let catalog_changes = Arc::new(CatalogChanges::new(FrameBuilder::new()));
+        let recovery = files.as_ref().map(|(_, _, report)| *report);
+        let checkpointer = files.map(|(home, installed, report)| {
+            let files = (home, store.clone());
+            let changes = catalog_changes.clone();
+            Arc::new(Checkpointer::new(files, changes, options.checkpoints, installed, report.log_bytes))
+        });
         let protocol = Arc::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy));
         let inner = Inner {
             id: NEXT_ENGINE_ID.fetch_add(1, Ordering::Relaxed),
-            background: Background::start(&store, protocol.name())?,
+            background: Background::start(&store, protocol.name(), checkpointer.as_ref())?,
             protocol,
             store,
             defaults: Defaults {
@@ -93,7 +109,9 @@ impl Engine {
                 lock_timeout: options.lock_timeout,
             },
             merges: options.merges,
-            catalog_changes: Mutex::new(FrameBuilder::new()),
+            catalog_changes,
+            checkpointer,
+            recovery,
             is_closed: AtomicBool::new(false),
         };
         Ok(Engine { inner: Arc::new(inner) })
@@ -218,12 +236,43 @@ impl Engine {
 
     /// What the engine has done and holds. Cost: a look at every transaction slot in use.
     pub fn stats(&self) -> Stats {
-        Stats::collect(self.inner.protocol.name(), &self.inner.store)
+        let mut stats = Stats::collect(self.inner.protocol.name(), &self.inner.store);
+        stats.checkpoints = self.inner.checkpointer.as_ref().map(|checkpointer| checkpointer.stats());
+        stats.recovery = self.inner.recovery;
+        stats
     }
 
     /// The name of the concurrency-control mode.
     pub fn mode(&self) -> &'static str {
         self.inner.protocol.name()
+    }
+
+    /// Takes a checkpoint now: the whole database as of one timestamp, in one file, so that the next opening
+    /// need not replay the log before it, and that part of the log can go. Transactions go on meanwhile. The
+    /// engine takes checkpoints by itself, as [`Options::checkpoint_log_bytes`] says; this is for moments that
+    /// only the program knows of.
+    ///
+    /// Costs the time to write all records, some hundred nanoseconds each, and holds back garbage for so long.
+    ///
+    /// ```
+    /// use synod::{Engine, Options};
+    ///
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path();
+    /// let engine = Engine::open(path, Options::new())?;
+    /// let table = engine.table("t")?;
+    /// engine.transact(|txn| txn.put(&table, "key", "value"))?;
+    /// assert_eq!(engine.checkpoint()?.records, 1);
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoLog`] for an engine in memory; whatever the disk says, for instance that it is full. Nothing is
+    /// lost then: the checkpoints and the log are as they were.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        self.check_open()?;
+        let checkpointer = self.inner.checkpointer.as_ref().ok_or(Error::NoLog)?;
+        checkpointer.take(&|| false)
     }
 
     /// Makes everything committed so far durable, whatever level it was committed at (but not what was
@@ -244,8 +293,15 @@ impl Engine {
     /// fails, the engine is closed all the same.
     pub fn close(self) -> Result<()> {
         let store = &self.inner.store;
+        // A checkpoint has snapshots of its own open.
+        if let Some(checkpointer) = &self.inner.checkpointer {
+            checkpointer.pause();
+        }
         let users = store.registry().running() + store.open_snapshots().0;
         if users > 0 {
+            if let Some(checkpointer) = &self.inner.checkpointer {
+                checkpointer.resume();
+            }
             return Err(Error::InUse { users });
         }
         self.inner.is_closed.store(true, Ordering::Release);

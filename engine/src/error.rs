@@ -1,5 +1,7 @@
 //! What an operation of the engine can answer instead of a result.
 
+use std::path::{Path, PathBuf};
+
 use synod_txn::Abort;
 
 /// The result of an operation of the engine.
@@ -51,6 +53,23 @@ pub enum Error {
         /// Why the last attempt was aborted.
         last: Abort,
     },
+    /// What was asked for needs a log on disk, and this engine lives in memory only.
+    #[error("this engine lives in memory and has no log; open one with Engine::open")]
+    NoLog,
+    /// A directory is not what a backup can be made in, or restored from.
+    #[error("{} is not a backup: {reason}", path.display())]
+    NotABackup {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A backup was to be restored into a directory that holds something.
+    #[error("{} is not empty; restore into a new directory", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The engine was closed.
     #[error("the engine is closed")]
     Closed,
@@ -65,6 +84,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn not_a_backup(path: &Path, reason: &'static str) -> Self {
+        Error::NotABackup { path: path.to_owned(), reason }
+    }
+
     /// The reason, if the engine aborted the transaction: then all its effects are undone, and
     /// [`Abort::is_retryable`] says whether trying again makes sense. `None` for every other failure.
     pub fn abort(&self) -> Option<&Abort> {

@@ -38,6 +38,9 @@
 //! which is which.
 
 mod background;
+mod backup;
+mod changes;
+mod checkpoint;
 mod commit_handle;
 mod engine;
 mod error;
@@ -50,8 +53,13 @@ mod stats;
 mod table;
 mod transact;
 mod transaction;
+mod verify;
+mod view;
 
+pub use backup::{Backup, Restored, restore};
 pub use bytes::Bytes;
+pub use changes::{Change, ChangeKind, Changes, Write};
+pub use checkpoint::{Checkpoint, CheckpointStats};
 pub use commit_handle::CommitHandle;
 pub use engine::{Engine, TABLE_NAME_BYTES_MAX};
 pub use error::{Error, Result};
@@ -61,7 +69,9 @@ pub use recovery::RecoveryStats;
 pub use scan::{Scan, SnapshotScan};
 pub use snapshot::Snapshot;
 pub use stats::{LogStats, SnapshotStats, Stats};
-pub use synod_storage::{KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};
+pub use synod_storage::checkpoint::{CheckpointInfo, Compression};
+pub use synod_storage::wal::LogSummary;
+pub use synod_storage::{Damage, KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};
 pub use synod_txn::{
     Abort, AbortCounts, DeadlockMember, DeadlockPolicy, Durability, Isolation, SNAPSHOTS_MAX, Savepoint,
     TRANSACTIONS_MAX, TransactionCounts, TransactionId, clock,
@@ -69,6 +79,7 @@ pub use synod_txn::{
 pub use table::Table;
 pub use transact::{Committed, TransactOptions};
 pub use transaction::Transaction;
+pub use verify::{Verification, verify};
 
 /// Errors of the layers below, for those who match on them.
 pub mod errors {

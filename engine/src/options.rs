@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use synod_storage::checkpoint::{CheckpointOptions, Compression};
 use synod_storage::device::{Device, RealDevice};
 use synod_storage::wal::WalOptions;
 use synod_txn::clock::{Clock, SystemClock};
@@ -36,9 +37,32 @@ pub struct Options {
     pub(crate) retention: Duration,
     pub(crate) flushing: DurabilityOptions,
     pub(crate) wal: WalOptions,
+    pub(crate) checkpoints: CheckpointSettings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) device: Arc<dyn Device>,
     pub(crate) merges: HashMap<String, Arc<MergeFunction>>,
+}
+
+/// When checkpoints are taken, and what is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckpointSettings {
+    pub(crate) log_bytes: u64,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) kept: usize,
+    pub(crate) writing: CheckpointOptions,
+    pub(crate) log_kept_bytes: u64,
+}
+
+impl Default for CheckpointSettings {
+    fn default() -> Self {
+        CheckpointSettings {
+            log_bytes: 256 << 20,
+            interval: None,
+            kept: 2,
+            writing: CheckpointOptions::default(),
+            log_kept_bytes: 0,
+        }
+    }
 }
 
 impl Default for Options {
@@ -51,6 +75,7 @@ impl Default for Options {
             retention: Duration::ZERO,
             flushing: DurabilityOptions::default(),
             wal: WalOptions::default(),
+            checkpoints: CheckpointSettings::default(),
             clock: Arc::new(SystemClock),
             device: Arc::new(RealDevice),
             merges: HashMap::new(),
@@ -114,6 +139,44 @@ impl Options {
         self
     }
 
+    /// A checkpoint is taken when the log has grown by so many bytes since the last one, and at least to the
+    /// length of that one. Default: 256 MiB. `u64::MAX` leaves it to [`Engine::checkpoint`](crate::Engine::checkpoint).
+    ///
+    /// At a steady load each byte of log costs `min(1, C / B)` bytes of checkpoint, where `C` is the length of a
+    /// checkpoint and `B` these bytes. With the default of two checkpoints kept, the log takes at most
+    /// `2 × max(B, C)`, two segments, and what is committed while a checkpoint is written; the checkpoints take
+    /// `3 × C` while one is written.
+    pub fn checkpoint_log_bytes(mut self, bytes: u64) -> Self {
+        self.checkpoints.log_bytes = bytes;
+        self
+    }
+
+    /// A checkpoint is also taken after so much time, if anything was committed. Default: never for that reason.
+    pub fn checkpoint_interval(mut self, interval: Option<Duration>) -> Self {
+        self.checkpoints.interval = interval;
+        self
+    }
+
+    /// How many checkpoints are kept, at least one. Default: 2, each with the log behind it: if the newest one is
+    /// damaged, the database opens with the one before.
+    pub fn checkpoints_kept(mut self, checkpoints: usize) -> Self {
+        self.checkpoints.kept = checkpoints.max(1);
+        self
+    }
+
+    /// How checkpoints are compressed. Default: not at all.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.checkpoints.writing.compression = compression;
+        self
+    }
+
+    /// At least so many of the log's newest bytes are kept for [`Engine::changes`](crate::Engine::changes) and
+    /// incremental backups, beyond what recovery needs. Default: 0.
+    pub fn log_kept_bytes(mut self, bytes: u64) -> Self {
+        self.checkpoints.log_kept_bytes = bytes;
+        self
+    }
+
     /// The merge function of a table, for [`Transaction::merge`](crate::Transaction::merge). It is called
     /// with the key, the old value and the operand, under an exclusive lock. It isn't stored: give it again
     /// at every opening.
@@ -148,6 +211,7 @@ impl fmt::Debug for Options {
             .field("deadlock_policy", &self.deadlock_policy)
             .field("retention", &self.retention)
             .field("flushing", &self.flushing)
+            .field("checkpoints", &self.checkpoints)
             .finish_non_exhaustive()
     }
 }

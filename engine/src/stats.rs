@@ -7,6 +7,8 @@ use serde::Serialize;
 use synod_storage::wal::WalStats;
 use synod_txn::{Store, TransactionCounts};
 
+use crate::{CheckpointStats, RecoveryStats};
+
 /// What an engine has done since it was opened, and what it holds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stats {
@@ -18,6 +20,10 @@ pub struct Stats {
     pub snapshots: SnapshotStats,
     /// The log; `None` for an engine in memory.
     pub log: Option<LogStats>,
+    /// Checkpoints; `None` for an engine in memory.
+    pub checkpoints: Option<CheckpointStats>,
+    /// What opening the database took; `None` for an engine in memory.
+    pub recovery: Option<RecoveryStats>,
     /// How many tables there are.
     pub tables: usize,
     /// How many records wait for old versions to be removed, or to be removed themselves.
@@ -73,6 +79,8 @@ impl Stats {
             transactions: store.counts(),
             snapshots: SnapshotStats { open, oldest_age: oldest.map(age) },
             log: store.log().map(|log| log.wal().stats().into()),
+            checkpoints: None,
+            recovery: None,
             tables: store.catalog().tables().len(),
             garbage_records: store.garbage_records(),
         }

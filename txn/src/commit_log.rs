@@ -186,7 +186,8 @@ impl CommitLog {
         self.durable() >= timestamp || self.waiting.lock().failure.is_some()
     }
 
-    fn durable(&self) -> Timestamp {
+    /// Up to where the log is known to be durable.
+    pub fn durable(&self) -> Timestamp {
         // Acquire: pairs with the release in `lead`.
         Timestamp(self.durable.load(Ordering::Acquire))
     }
@@ -290,7 +291,7 @@ impl CommitLog {
     /// # Errors
     /// If it doesn't.
     #[inline]
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         // Relaxed: a commit at the moment of the failure may come before it or after.
         if !self.has_failed.load(Ordering::Relaxed) {
             return Ok(());

@@ -13,18 +13,21 @@
 //! Versions that the retention still covers are kept, with those that replaced them; older ones are freed at
 //! once. Recovery writes nothing but what it must, the end of the log, and can be interrupted and repeated.
 
+mod load;
 mod replay;
 mod restore;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use synod_storage::checkpoint::{CheckpointReader, list_checkpoints, set_aside};
 use synod_storage::wal::{LogStart, WAL_DIRECTORY, Wal};
-use synod_storage::{Catalog, Home, Result, Timestamp};
+use synod_storage::{Catalog, Error, Home, Result, Timestamp};
 use synod_txn::RecoveredGarbage;
 
 use crate::Options;
+use crate::checkpoint::Installed;
 
 /// A database as it was found.
 pub(crate) struct Recovered {
@@ -40,7 +43,11 @@ pub(crate) struct Recovered {
 
 /// A database's files, open.
 pub(crate) struct Files {
+    pub(crate) home: Arc<Home>,
     pub(crate) wal: Wal,
+    /// The whole checkpoints that were found, the oldest first.
+    pub(crate) checkpoints: Vec<Installed>,
+    pub(crate) report: RecoveryStats,
 }
 
 /// What opening the database took.
@@ -94,6 +101,7 @@ impl Cutoff {
 /// Recovers the database in the directory, which is created if it is missing.
 pub(crate) fn recover(path: &Path, options: &Options) -> Result<Recovered> {
     let home = Home::open(options.device.clone(), path)?;
+    crate::backup::adopt(&home)?;
     recover_home(home, options)
 }
 
@@ -101,7 +109,7 @@ fn recover_home(home: Arc<Home>, options: &Options) -> Result<Recovered> {
     let cutoff = Cutoff::new(options);
     let mut report = RecoveryStats::default();
     let started = Instant::now();
-    let base = nothing();
+    let base = newest_whole_checkpoint(&home, cutoff, &mut report)?;
     report.load_time = started.elapsed();
 
     let started = Instant::now();
@@ -114,15 +122,24 @@ fn recover_home(home: Arc<Home>, options: &Options) -> Result<Recovered> {
         // A worker's failure is the reason for the log's, if there are both.
         garbage.extend(replay.finish()?);
         opened
+    })
+    // A log that doesn't reach back far enough is the consequence, a damaged checkpoint the cause.
+    .map_err(|error| match base.damaged.first() {
+        Some((_, damage)) if matches!(error, Error::Corrupt { .. }) => damage.clone(),
+        _ => error,
     })?;
     report.replay_time = started.elapsed();
     (report.commits, report.log_bytes) = (found.commits, found.log_bytes);
+    // Only now: an opening that fails changes nothing.
+    for (damaged, _) in &base.damaged {
+        set_aside(&home, damaged)?;
+    }
     garbage.sort_unstable_by_key(|entry| entry.ripe_at);
 
     let newest = found.last_timestamp.max(base.newest);
     let horizon = if options.retention.is_zero() { newest } else { base.horizon.max(cutoff.0).min(newest) };
     tracing::info!(path = %home.directory().display(), newest = newest.0, ?report, "recovered");
-    let files = Files { wal };
+    let files = Files { home, wal, checkpoints: base.installed, report };
     Ok(Recovered { catalog: base.catalog, newest, horizon, garbage, files: Some(files) })
 }
 
@@ -133,15 +150,50 @@ struct Base {
     newest: Timestamp,
     horizon: Timestamp,
     garbage: Vec<RecoveredGarbage>,
+    /// The checkpoint that was loaded and those before it, the oldest first.
+    installed: Vec<Installed>,
+    /// Newer ones, and what is wrong with them.
+    damaged: Vec<(PathBuf, Error)>,
 }
 
-/// An empty database, with a log from its beginning.
-fn nothing() -> Base {
-    Base {
+/// Loads the newest checkpoint that is whole. None at all is an empty database, with a log from its beginning.
+fn newest_whole_checkpoint(home: &Home, cutoff: Cutoff, report: &mut RecoveryStats) -> Result<Base> {
+    let listed = list_checkpoints(&**home.device(), home.directory())?;
+    let mut damaged = Vec::new();
+    for (timestamp, path) in &listed {
+        let opened = CheckpointReader::open(home.device(), path, Some(home.identity()));
+        let loaded = opened.and_then(|reader| Ok((load::load(&reader, cutoff)?, reader)));
+        let (loaded, reader) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error @ Error::Corrupt { .. }) => {
+                tracing::error!(%error, "a checkpoint is damaged; trying the one before it");
+                damaged.push((path.clone(), error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let (header, info) = (reader.header(), reader.info());
+        report.checkpoint = Some(*timestamp);
+        (report.checkpoint_records, report.checkpoint_bytes) = (info.records, info.bytes);
+        report.damaged_checkpoints = damaged.len();
+        return Ok(Base {
+            catalog: loaded.catalog,
+            start: header.log,
+            newest: header.timestamp,
+            horizon: header.horizon,
+            garbage: loaded.garbage,
+            installed: Installed::list(home, *timestamp)?,
+            damaged,
+        });
+    }
+    report.damaged_checkpoints = damaged.len();
+    Ok(Base {
         catalog: Catalog::new(),
         start: LogStart::default(),
         newest: Timestamp::MIN,
         horizon: Timestamp::MIN,
         garbage: Vec::new(),
-    }
+        installed: Vec::new(),
+        damaged,
+    })
 }

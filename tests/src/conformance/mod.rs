@@ -127,7 +127,7 @@ macro_rules! conformance {
                 deferred_commits_are_futures,
                 acknowledged_commits_survive_a_crash,
                 absence_is_acknowledged_only_when_durable,
-                the_past_from_before_a_reopening_is_refused,
+                the_past_outlives_a_reopening,
             ],
             concurrency: [
                 counters_count_with_plain_reads_and_writes,

@@ -1,0 +1,100 @@
+//! Loading a checkpoint: each worker takes the next unit of blocks, until there are none.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
+
+use synod_storage::checkpoint::{CheckpointReader, Unit, UnitBuffer, Versions};
+use synod_storage::{Catalog, Result, Table, Timestamp, Version, VersionState};
+use synod_txn::RecoveredGarbage;
+
+use super::{Cutoff, restore};
+
+/// Below so many units, a second thread would cost more than it brings.
+const UNITS_PER_WORKER_MIN: usize = 2;
+
+/// What was loaded.
+pub(super) struct Loaded {
+    pub(super) catalog: Catalog,
+    pub(super) garbage: Vec<RecoveredGarbage>,
+}
+
+/// Loads all tables of a checkpoint, on all cores.
+pub(super) fn load(reader: &CheckpointReader, cutoff: Cutoff) -> Result<Loaded> {
+    let catalog = Catalog::new();
+    catalog.reserve_ids(reader.header().next_table);
+    for (id, name) in reader.tables() {
+        catalog.create(*id, name);
+    }
+    reader.dropped_tables().iter().for_each(|table| catalog.note_dropped(table.clone()));
+
+    let units = reader.units();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut worker = Worker { reader, catalog: &catalog, cutoff, garbage: Vec::new() };
+        let mut buffer = UnitBuffer::default();
+        // Relaxed: only uniqueness counts.
+        while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = worker.load(unit, &mut buffer) {
+                // Nobody needs to go on.
+                next.store(units.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(worker.garbage)
+    };
+    let cores = available_parallelism().map_or(1, usize::from);
+    let workers = cores.min(units.len() / UNITS_PER_WORKER_MIN).max(1);
+    let garbage = std::thread::scope(|scope| -> Result<_> {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut garbage = work()?;
+        for other in others {
+            garbage.extend(other.join().expect("loading doesn't panic")?);
+        }
+        Ok(garbage)
+    })?;
+    Ok(Loaded { catalog, garbage })
+}
+
+struct Worker<'a> {
+    reader: &'a CheckpointReader,
+    catalog: &'a Catalog,
+    cutoff: Cutoff,
+    garbage: Vec<RecoveredGarbage>,
+}
+
+impl Worker<'_> {
+    fn load(&mut self, unit: &Unit, buffer: &mut UnitBuffer) -> Result<()> {
+        let table = self.catalog.by_id(unit.table).expect("the reader has checked the units' tables");
+        self.reader.read_unit(unit, buffer, &mut |key, versions| {
+            self.load_record(&table, key, versions);
+            Ok(())
+        })
+    }
+
+    fn load_record(&mut self, table: &Table, key: &[u8], versions: Versions<'_>) {
+        let guard = crossbeam_epoch::pin();
+        let mut chain: Option<(Version<'_>, Timestamp)> = None;
+        let mut last: Option<(Version<'_>, Timestamp)> = None;
+        for (at, value) in versions {
+            // Whatever a version that isn't kept has replaced isn't either.
+            if last.is_some_and(|(_, newer)| !self.cutoff.keeps(newer)) {
+                break;
+            }
+            if last.is_none() && value.is_none() && !self.cutoff.keeps(at) {
+                return;
+            }
+            let version = Version::allocate(value, VersionState::Committed(at));
+            match last {
+                None => chain = Some((version, at)),
+                Some((newer, _)) => newer.set_next(Some(version)),
+            }
+            last = Some((version, at));
+        }
+        let (Some((head, ripe_at)), Some((oldest, _))) = (chain, last) else { return };
+        let record = restore::record_for(table, key, &guard);
+        record.set_head(Some(head));
+        if head != oldest || head.value().is_none() {
+            self.garbage.push(RecoveredGarbage { ripe_at, table: table.id(), record: record.ptr() });
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A view of the whole database at one timestamp: what checkpoints and backups write.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use synod_storage::checkpoint::{CheckpointHeader, CheckpointWriter};
+use synod_storage::wal::{FrameBuilder, LogStart};
+use synod_storage::{DroppedTable, Table, TableId, Timestamp};
+use synod_txn::{Cursor, Direction, Snapshot, Store};
+
+use crate::{Error, Result};
+
+/// Held while a table is created or dropped.
+pub(crate) type CatalogChanges = Mutex<FrameBuilder>;
+
+/// Everything as of one timestamp, and as far back as the retention goes. Holds back garbage until it is
+/// dropped.
+pub(crate) struct View {
+    /// Keeps the versions from here on, if there's a retention.
+    oldest: Snapshot,
+    newest: Snapshot,
+    tables: Vec<Arc<Table>>,
+    dropped: Vec<DroppedTable>,
+    next_table: TableId,
+}
+
+impl View {
+    /// A view of the newest state.
+    pub(crate) fn open(store: &Arc<Store>, catalog_changes: &CatalogChanges) -> Result<View> {
+        let oldest = Snapshot::oldest(store)?;
+        // No table may be between its line in the log and its place in the catalog.
+        let _changes = catalog_changes.lock();
+        let newest = Snapshot::newest(store)?;
+        let catalog = store.catalog();
+        let mut tables = catalog.tables();
+        tables.sort_by_key(|table| table.id());
+        Ok(View { oldest, newest, tables, dropped: catalog.dropped(), next_table: catalog.next_id() })
+    }
+
+    /// All commits up to here are in the view, and none after.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.newest.timestamp()
+    }
+
+    /// The oldest timestamp as of which it can be read.
+    fn horizon(&self) -> Timestamp {
+        self.oldest.timestamp().min(self.newest.timestamp())
+    }
+
+    /// Makes sure that all that is in the view is durable.
+    pub(crate) fn flush_log(&self) -> Result<()> {
+        let store = self.newest.store();
+        match store.log() {
+            Some(log) => Ok(log.flush(self.timestamp(), || store.commit_bound())?),
+            None => Ok(()),
+        }
+    }
+
+    /// What a checkpoint of it says of itself, given where the log goes on.
+    pub(crate) fn header(&self, log: LogStart) -> CheckpointHeader {
+        CheckpointHeader {
+            timestamp: self.timestamp(),
+            horizon: self.horizon(),
+            log,
+            next_table: self.next_table,
+        }
+    }
+
+    /// Writes all tables into a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if it was cancelled, and what the writer says.
+    pub(crate) fn write(&self, writer: &mut CheckpointWriter, is_cancelled: &dyn Fn() -> bool) -> Result<()> {
+        for table in &self.dropped {
+            writer.add_dropped_table(table.clone());
+        }
+        for table in &self.tables {
+            writer.begin_table(table.id(), table.name())?;
+            let mut cursor =
+                Cursor::new(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded, Direction::Forward);
+            while !cursor.is_done() {
+                if is_cancelled() {
+                    return Err(Error::Closed);
+                }
+                self.write_leaf(table, &mut cursor, writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_leaf(&self, table: &Table, cursor: &mut Cursor, writer: &mut CheckpointWriter) -> Result<()> {
+        let mut outcome = Ok(());
+        let store = self.newest.store();
+        store.scan_versions(&self.newest, self.horizon(), table, cursor, &mut |key, versions| {
+            outcome = writer.add(key, versions.iter().copied());
+            outcome.is_ok()
+        });
+        Ok(outcome?)
+    }
+}
