@@ -65,10 +65,7 @@ impl Garbage {
             forgotten: AtomicU64::new(0),
         };
         for (index, RecoveredGarbage { ripe_at, table, record }) in recovered.into_iter().enumerate() {
-            // SAFETY: nobody has had a chance to remove the record yet.
-            if unsafe { record.get() }.claim_garbage() {
-                garbage.enqueue(index % SHARDS, Entry { ripe_at, table, record });
-            }
+            garbage.enqueue(index % SHARDS, Entry { ripe_at, table, record });
         }
         garbage
     }

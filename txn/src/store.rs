@@ -30,7 +30,8 @@ pub struct StoreOptions {
     /// The oldest timestamp at which the recovered versions can be read.
     pub horizon: Timestamp,
     /// Recovered records with more than one version, or with nothing but a tombstone; `ripe_at` as the
-    /// timestamp of the newest one. The oldest first; nothing else has claimed them.
+    /// timestamp of the newest one. The oldest first, each [claimed](synod_storage::Record::claim_garbage)
+    /// once. Their tables may have been dropped since.
     pub garbage: Vec<RecoveredGarbage>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,

@@ -94,7 +94,7 @@ impl Worker<'_> {
         let record = restore::record_for(table, key, &guard);
         record.set_head(Some(head));
         if head != oldest || head.value().is_none() {
-            self.garbage.push(RecoveredGarbage { ripe_at, table: table.id(), record: record.ptr() });
+            restore::note_garbage((table, record), ripe_at, &mut self.garbage);
         }
     }
 }

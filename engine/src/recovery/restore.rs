@@ -48,8 +48,20 @@ pub(super) fn write(
     match old {
         // SAFETY: it is unlinked, and nobody else reads or writes this key's versions.
         Some(old) if !is_kept => unsafe { free_chain(old) },
-        Some(_) => garbage.push(RecoveredGarbage { ripe_at: at, table: table.id(), record: record.ptr() }),
+        Some(_) => note_garbage((table, record), at, garbage),
         None => {}
+    }
+}
+
+/// Takes note, once, of a record with versions that can go in time. Later its table may be dropped, and the
+/// record be gone.
+pub(super) fn note_garbage(
+    (table, record): (&Table, Record<'_>),
+    ripe_at: Timestamp,
+    garbage: &mut Vec<RecoveredGarbage>,
+) {
+    if record.claim_garbage() {
+        garbage.push(RecoveredGarbage { ripe_at, table: table.id(), record: record.ptr() });
     }
 }
 
