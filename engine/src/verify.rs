@@ -56,12 +56,13 @@ pub fn verify(path: impl AsRef<Path>, options: &Options) -> Result<Verification>
 /// The same for a database whose lock is held already.
 pub(crate) fn verify_home(home: &Home) -> Result<Verification> {
     let mut found = Verification::default();
-    let mut start = None;
+    let mut start: Option<LogStart> = None;
     for (_, path) in list_checkpoints(&**home.device(), home.directory())? {
         match CheckpointReader::open(home.device(), &path, Some(home.identity())) {
             Ok(reader) => {
-                // The newest one that can be opened is where recovery begins.
-                start.get_or_insert(reader.header().log);
+                // The newest one says how far the log goes, the oldest one where it must begin.
+                let log = reader.header().log;
+                start = Some(LogStart { reaches: start.map_or(log, |newer| newer).reaches, ..log });
                 reader.verify(&mut |damage| found.damage.push(damage))?;
                 found.checkpoints.push(reader.info());
             }

@@ -1,5 +1,6 @@
 //! Checks a log without replaying it, and goes on where recovery would stop.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::decode::Flaw;
@@ -37,8 +38,15 @@ pub fn verify_log(home: &Home, start: LogStart, report: &mut dyn FnMut(Damage)) 
     let directory = home.directory().join(WAL_DIRECTORY);
     let mut verifier = Verifier { report, summary: LogSummary::default() };
     let mut segments = Vec::new();
-    for (number, path) in segment::list(&**home.device(), &directory)? {
+    let mut listed = segment::list(&**home.device(), &directory)?;
+    listed.drain(..leftovers(&listed, start));
+    let last = listed.last().map(|(number, _)| *number);
+    for (number, path) in listed {
         let opened = open_segment(home, number, &path);
+        if matches!(opened, Ok(None)) && Some(number) == last && number > home.newest_segment() {
+            // Its creation was interrupted; the next opening removes it.
+            continue;
+        }
         let reason = "the segment's header is damaged".to_string();
         let opened = opened.and_then(|found| found.ok_or(Error::Corrupt { path, offset: 0, reason }));
         segments.push((number, verifier.attempt(opened)?));
@@ -53,6 +61,13 @@ pub fn verify_log(home: &Home, start: LogStart, report: &mut dyn FnMut(Damage)) 
         verifier.check_segment(segment, next.map(|next| next.1.as_ref()), is_after_gap, start)?;
     }
     Ok(verifier.summary)
+}
+
+/// How many of the segments are what an interrupted removal has left: those before a gap before `start`.
+fn leftovers(listed: &[(u64, PathBuf)], start: LogStart) -> usize {
+    let needed = listed.partition_point(|(number, _)| *number < start.segment);
+    let kept = (0..start.segment).rev().zip(listed[..needed].iter().rev());
+    needed - kept.take_while(|(expected, (number, _))| expected == number).count()
 }
 
 struct Verifier<'r> {
