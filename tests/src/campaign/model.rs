@@ -7,8 +7,8 @@ use synod::{Durability, Timestamp};
 /// The table in which every logged commit has a key of its own: what is there has survived.
 pub const LEDGER: &str = "ledger";
 
-/// What only commits at [`Durability::None`] write to. No other table depends on it, so that the state of the
-/// others follows from the logged commits alone.
+/// What only commits at [`Durability::None`] write to: they survive as far as a checkpoint has them. No other
+/// table depends on it, so that the state of the others follows from the logged commits alone.
 pub const VOLATILE: &str = "volatile";
 
 /// The table whose merge function adds numbers.

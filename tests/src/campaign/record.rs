@@ -31,6 +31,10 @@ pub enum Event {
     IsDurable(u64),
     /// A table that comes and goes has come to this stage.
     Table(Place, Stage),
+    /// A checkpoint up to here was taken.
+    Checkpointed(Timestamp),
+    /// A backup up to here was made.
+    BackedUp(Timestamp),
 }
 
 /// A list of events that threads add to.
@@ -93,6 +97,8 @@ impl History {
                 Event::Table(place, stage) => {
                     facts.stages.insert(place.clone(), *stage);
                 }
+                Event::Checkpointed(timestamp) => facts.checkpointed = facts.checkpointed.max(*timestamp),
+                Event::BackedUp(timestamp) => facts.backed_up = Some(*timestamp),
             }
         }
         facts
@@ -115,4 +121,8 @@ pub struct Facts {
     pub stages: BTreeMap<Place, Stage>,
     /// The newest commit.
     pub newest: Timestamp,
+    /// Up to where the newest checkpoint goes.
+    pub checkpointed: Timestamp,
+    /// Up to where the backup goes, if there is one.
+    pub backed_up: Option<Timestamp>,
 }

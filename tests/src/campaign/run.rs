@@ -12,7 +12,7 @@ use synod::{Engine, Error};
 
 use super::observed::{Image, ObservedDevice, Plan};
 use super::record::{History, Recorder};
-use super::verdict::{Crash, Expected, Flaw, judge_and_go_on, open};
+use super::verdict::{Crash, Expected, Flaw};
 use super::work::{HOME, Work, options};
 use crate::random::Random;
 
@@ -41,6 +41,13 @@ pub struct Scope {
     pub crashes_recoveries: bool,
     /// Threads that judge.
     pub judges: usize,
+}
+
+impl Scope {
+    /// How long the database keeps replaced versions: not at all, or for longer than the campaign takes.
+    fn retention(&self) -> Duration {
+        Duration::from_secs(self.seed % 2 * 3600)
+    }
 }
 
 impl Default for Scope {
@@ -162,7 +169,7 @@ pub struct Run {
 pub fn run_workload(scope: Scope) -> Result<Run, Error> {
     let recorder = Arc::new(Recorder::default());
     let device = ObservedDevice::new(MemoryDevice::new(), recorder.clone(), Arc::new(Sample { scope }));
-    let engine = Engine::open(HOME, options(device.clone()))?;
+    let engine = Engine::open(HOME, options(device.clone(), scope.retention()))?;
     let work = Work::begin(&engine, recorder.clone(), 0)?;
     std::thread::scope(|scope_of_threads| {
         let run = |thread| work.run(scope.steps, scope.seed, thread);
@@ -240,11 +247,14 @@ impl Judge {
             Arc::default(),
             Arc::new(RecoverySample { point: image.point, scope: self.scope }),
         );
-        let crash = Crash::of(image, &self.history);
+        let crash = Crash::of(image, &self.history, self.scope.retention());
         let judged = guarded(|| {
-            let engine = Engine::open(HOME, options(recovery.clone())).expected("open the database")?;
+            crash.judge_files(&image.device)?;
+            crash.judge_backup(&image.device)?;
+            let options = options(recovery.clone(), self.scope.retention());
+            let engine = Engine::open(HOME, options).expected("open the database")?;
             let (points, images) = recovery.end();
-            let survivors = judge_and_go_on(&crash, engine, recovery.memory())?;
+            let survivors = crash.judge_and_go_on(engine, recovery.memory())?;
             Ok((points, images, survivors))
         });
         let (points, images, survivors) = judged.map_err(|flaw| self.failure(image, None, flaw))?;
@@ -252,7 +262,7 @@ impl Judge {
         counts.recoveries += 1;
         counts.most_commits = survivors.logged;
         for again in &images {
-            let judged = guarded(|| judge_and_go_on(&crash, open(&again.device)?, &again.device));
+            let judged = guarded(|| crash.judge_and_go_on(crash.open(&again.device)?, &again.device));
             let second = judged.map_err(|flaw| self.failure(image, Some(again), flaw))?;
             if second != survivors {
                 let flaw = Flaw("a crash during recovery changes what is recovered".to_string());

@@ -1,7 +1,7 @@
 //! Judges what is found after a crash.
 
-use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use synod::device::{MemoryDevice, Survival};
 use synod::{Durability, Engine, Error, Table, Timestamp};
@@ -9,7 +9,7 @@ use synod::{Durability, Engine, Error, Table, Timestamp};
 use super::model::{Commit, FIXED, LEDGER, Place, Records, State, VOLATILE, apply, ledger_key, state_after};
 use super::observed::Image;
 use super::record::{Facts, History, Stage};
-use super::work::{HOME, Work, options};
+use super::work::{BACKUP, HOME, Work, options};
 
 /// Numbers from here on belong to commits made after a crash.
 const AFTERWARDS: u64 = 1 << 40;
@@ -56,42 +56,87 @@ pub struct Survivors {
 /// A crash, as far as a verdict depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Crash<'h> {
-    /// The whole record.
-    pub history: &'h History,
+    history: &'h History,
     /// The moment before the crash.
-    pub before: usize,
+    before: usize,
     /// The moment after it.
-    pub after: usize,
+    after: usize,
+    /// How long the database keeps replaced versions.
+    retention: Duration,
 }
 
 impl<'h> Crash<'h> {
     /// The crash that an image shows.
-    pub fn of(image: &Image, history: &'h History) -> Self {
-        Crash { history, before: image.before, after: image.after }
+    pub fn of(image: &Image, history: &'h History, retention: Duration) -> Self {
+        Crash { history, before: image.before, after: image.after, retention }
+    }
+
+    /// Opens the database on a device.
+    pub fn open(&self, device: &MemoryDevice) -> Result<Engine, Flaw> {
+        self.open_at(device, HOME)
+    }
+
+    fn open_at(&self, device: &MemoryDevice, path: &str) -> Result<Engine, Flaw> {
+        Engine::open(path, options(device.clone(), self.retention)).expected("open the database")
+    }
+
+    /// Judges the files that the crash left: it damages none.
+    pub fn judge_files(&self, device: &MemoryDevice) -> Result<(), Flaw> {
+        let device = device.crash(Survival::Everything);
+        match synod::verify(HOME, &options(device, self.retention)) {
+            Ok(found) => check!(found.damage.is_empty(), "the crash left damage: {:?}", found.damage),
+            Err(error) => {
+                let is_new = !self.history.facts_at(self.before).has_tables;
+                check!(is_new, "the files can't be verified: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges the backup that the crash left: it is whole, as of what was promised or later, or there was
+    /// no promise yet, and it is refused.
+    pub fn judge_backup(&self, device: &MemoryDevice) -> Result<(), Flaw> {
+        const RESTORED: &str = "/restored";
+        let device = device.crash(Survival::Everything);
+        let promised = self.history.facts_at(self.before).backed_up;
+        match synod::restore(BACKUP, RESTORED, &options(device.clone(), self.retention)) {
+            Err(error) => check!(promised.is_none(), "the backup can't be restored: {error}"),
+            Ok(restored) => {
+                let at = restored.timestamp;
+                check!(Some(at) >= promised, "the backup was up to {promised:?}, and is up to {at}");
+                let found = contents(&self.open_at(&device, RESTORED)?)?;
+                self.judge_prefix(&found, |commit| commit.timestamp <= at, Timestamp::MIN)?;
+            }
+        }
+        Ok(())
     }
 
     /// Judges an engine that was opened on what the crash left.
     pub fn judge(&self, engine: &Engine) -> Result<Survivors, Flaw> {
         let found = contents(engine)?;
         let (before, after) = (self.history.facts_at(self.before), self.history.facts_at(self.after));
-        let logged = self.judge_ledger(&found, &before)?;
+        let is_durable = |commit: &Commit| before.durable.contains(&commit.number);
+        let logged = self.judge_prefix(&found, is_durable, before.checkpointed)?;
         judge_tables(&found, &before, &after)?;
-        let state = state_after(&self.history.logged[..logged]);
-        for (name, records) in &found {
-            if name == VOLATILE {
-                check!(records.is_empty(), "commits without durability have survived");
-            } else {
-                judge_records(name, records, &state)?;
-            }
+        if !self.retention.is_zero() {
+            self.judge_past(engine, &self.history.logged[..logged])?;
         }
         Ok(Survivors { logged, found })
     }
 
-    /// How long the prefix of the logged commits is that is there.
-    fn judge_ledger(&self, found: &[(String, Records)], before: &Facts) -> Result<usize, Flaw> {
+    /// Judges whether what was found is what some first part of the commits leads to, in their order: with all
+    /// logged commits that must be there, and with those without durability up to `checkpointed` at least.
+    /// Returns how many of the logged commits there are.
+    fn judge_prefix(
+        &self,
+        found: &[(String, Records)],
+        must_be_there: impl Fn(&Commit) -> bool,
+        checkpointed: Timestamp,
+    ) -> Result<usize, Flaw> {
         let none = Records::new();
-        let ledger = found.iter().find(|(name, _)| name == LEDGER).map_or(&none, |(_, records)| records);
-        let logged = &self.history.logged;
+        let records =
+            |table| found.iter().find(|(name, _)| name == table).map_or(&none, |(_, records)| records);
+        let (ledger, logged) = (records(LEDGER), &self.history.logged);
         check!(ledger.len() <= logged.len(), "there are {} commits of {}", ledger.len(), logged.len());
         let (there, missing) = logged.split_at(ledger.len());
         let is_there = |commit: &&Commit| !ledger.contains_key(&ledger_key(commit.number));
@@ -99,10 +144,72 @@ impl<'h> Crash<'h> {
             let (number, timestamp) = (commit.number, commit.timestamp);
             return Err(Flaw(format!("no prefix of the commit order: {number} at {timestamp} is missing")));
         }
-        let lost: BTreeSet<_> = missing.iter().map(|commit| commit.number).collect();
-        let lost: Vec<_> = lost.intersection(&before.durable).collect();
+        let lost: Vec<_> = missing.iter().filter(|commit| must_be_there(commit)).collect();
         check!(lost.is_empty(), "commits {lost:?} were acknowledged as durable and are lost");
-        Ok(ledger.len())
+        let state = state_after(there);
+        for (name, records) in found.iter().filter(|(name, _)| name != VOLATILE) {
+            judge_records(name, records, &state)?;
+        }
+        let next = missing.first().map_or(Timestamp::MAX, |commit| commit.timestamp);
+        self.judge_volatile(records(VOLATILE), checkpointed, next)?;
+        Ok(there.len())
+    }
+
+    /// Judges the commits without durability: those that a checkpoint has survive with it, others don't, and no
+    /// logged commit is missing before them.
+    fn judge_volatile(&self, records: &Records, from: Timestamp, to: Timestamp) -> Result<(), Flaw> {
+        let commits = &self.history.volatile;
+        let place = Place::fixed(VOLATILE);
+        let leads_here = |count: &usize| state_after(&commits[..*count])[&place] == *records;
+        let fewest = commits.partition_point(|commit| commit.timestamp <= from);
+        let most = commits.partition_point(|commit| commit.timestamp < to);
+        let is_explained = (fewest..=most).any(|count| leads_here(&count));
+        check!(is_explained, "no checkpoint after {from} and before {to} has left {records:?}");
+        Ok(())
+    }
+
+    /// Judges what the surviving commits have left behind them: the states after some of them.
+    fn judge_past(&self, engine: &Engine, there: &[Commit]) -> Result<(), Flaw> {
+        for index in [0, there.len() / 2, there.len().saturating_sub(2)] {
+            let Some(commit) = there.get(index) else { continue };
+            let snapshot = engine.snapshot_at(commit.timestamp).expected("read the past")?;
+            let state = state_after(&there[..=index]);
+            for name in FIXED.iter().filter(|name| **name != VOLATILE) {
+                let table = engine.table(name).expected("open a table that is there")?;
+                let records: Result<Records, Error> = snapshot
+                    .scan(&table, ..)
+                    .map(|record| record.map(|(key, value)| (key.to_vec(), value.to_vec())))
+                    .collect();
+                let is_same = records.expected("scan the past")? == state[&Place::fixed(name)];
+                check!(is_same, "the table {name} was something else at {}", commit.timestamp);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges what the crash left, reopens it, works on, and judges that too.
+    ///
+    /// `engine` was opened on `device`, which was the crash's.
+    pub fn judge_and_go_on(&self, engine: Engine, device: &MemoryDevice) -> Result<Survivors, Flaw> {
+        let survivors = self.judge(&engine)?;
+        // What was replayed once is durable, though its engine has not been closed.
+        let again = device.crash(Survival::Nothing);
+        drop(engine);
+        let engine = self.open(&again)?;
+        let second = self.judge(&engine)?;
+        check!(survivors == second, "the second opening finds something else than the first one");
+
+        let newest = self.history.logged[..survivors.logged].last().map(|commit| commit.timestamp);
+        let commits = go_on(&engine, newest.unwrap_or(Timestamp::MIN))?;
+        let once_more = self.open(&again.crash(Survival::Nothing))?;
+        drop(engine);
+        let mut expected = as_state(&survivors.found);
+        commits.iter().for_each(|commit| apply(&mut expected, commit));
+        check!(
+            as_state(&contents(&once_more)?) == expected,
+            "commits after the crash don't lead where they should"
+        );
+        Ok(survivors)
     }
 }
 
@@ -167,36 +274,6 @@ fn records_of(engine: &Engine, table: &Table) -> Result<Records, Flaw> {
         check!(!got || forward.iter().any(|(key, _)| *key == absent), "{name} has {absent:?}, not in scans");
     }
     Ok(forward.into_iter().collect())
-}
-
-/// Opens the database on a device.
-pub fn open(device: &MemoryDevice) -> Result<Engine, Flaw> {
-    Engine::open(HOME, options(device.clone())).expected("open the database")
-}
-
-/// Judges what a crash left, reopens it, works on, and judges that too.
-///
-/// `engine` was opened on `device`, which was the crash's.
-pub fn judge_and_go_on(crash: &Crash<'_>, engine: Engine, device: &MemoryDevice) -> Result<Survivors, Flaw> {
-    let survivors = crash.judge(&engine)?;
-    // What was replayed once is durable, though its engine has not been closed.
-    let again = device.crash(Survival::Nothing);
-    drop(engine);
-    let engine = open(&again)?;
-    let second = crash.judge(&engine)?;
-    check!(survivors == second, "the second opening finds something else than the first one");
-
-    let newest = crash.history.logged[..survivors.logged].last().map(|commit| commit.timestamp);
-    let commits = go_on(&engine, newest.unwrap_or(Timestamp::MIN))?;
-    let once_more = open(&again.crash(Survival::Nothing))?;
-    drop(engine);
-    let mut expected = as_state(&survivors.found);
-    commits.iter().for_each(|commit| apply(&mut expected, commit));
-    check!(
-        as_state(&contents(&once_more)?) == expected,
-        "commits after the crash don't lead where they should"
-    );
-    Ok(survivors)
 }
 
 /// Commits a little more, at timestamps that must lie above `newest`.

@@ -17,6 +17,9 @@ use crate::random::Random;
 /// Where the database is.
 pub const HOME: &str = "/db";
 
+/// Where its backup is.
+pub const BACKUP: &str = "/backup";
+
 /// Log files are left soon, so that the switch to the next one is seen often.
 const SEGMENT_BYTES: u64 = 9000;
 
@@ -27,9 +30,11 @@ const IN_FLIGHT: usize = 4;
 const PASSING_NAMES: u64 = 2;
 
 /// How the databases of the campaign are opened: nothing happens by the clock, everything by the work.
-pub fn options(device: impl Device + 'static) -> Options {
+pub fn options(device: impl Device + 'static, retention: Duration) -> Options {
     Options::new()
         .device(Arc::new(device))
+        .retention(retention)
+        .checkpoint_log_bytes(u64::MAX)
         .log_segment_bytes(SEGMENT_BYTES)
         .flush_interval(Duration::from_secs(3600))
         .group_window(Duration::ZERO)
@@ -152,8 +157,23 @@ impl Worker<'_> {
         match self.random.below(100) {
             0..8 => self.change_tables(),
             8..12 => self.flush(),
+            12..16 => self.checkpoint(),
+            // There is one backup, and one at a time works on it.
+            16..19 if self.thread == 0 => self.back_up(),
             _ => self.commit(),
         }
+    }
+
+    fn checkpoint(&self) -> Result<(), Error> {
+        let timestamp = self.work.engine.checkpoint()?.timestamp;
+        self.work.recorder.note(Event::Checkpointed(timestamp));
+        Ok(())
+    }
+
+    fn back_up(&self) -> Result<(), Error> {
+        let timestamp = self.work.engine.backup_to(BACKUP)?.timestamp;
+        self.work.recorder.note(Event::BackedUp(timestamp));
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), Error> {
