@@ -5,14 +5,14 @@
 //!
 //! ```text
 //! db/LOCK           held while the database is open
-//! db/DATABASE       identity, newest log segment          one sector, see below
+//! db/DATABASE       identity, how far the log came        one sector, see below
 //! db/wal/           segments, each with the identity in its header
 //! db/checkpoints/   checkpoints, likewise
 //! ```
 //!
 //! The *identity* is drawn when the database is created, so that a file of another database is told from
-//! one's own. The *newest segment* is noted whenever the log begins one: each segment says how the one
-//! before it ended, but nothing in the log could tell that its last segment is gone.
+//! one's own. *How far the log came* is noted whenever it begins a segment, and when it is closed: each
+//! segment says how the one before it ended, but nothing in the log could tell that its end is gone.
 //!
 //! The file is a [note](NoteFormat), made before any other file of the database. Later it is overwritten in
 //! place: it is one sector, which a crash leaves as it was or as it should be.
@@ -30,6 +30,7 @@ use std::time::SystemTime;
 use crate::device::{DatabaseLock, Device, DeviceFile};
 use crate::note::NoteFormat;
 use crate::sync::Mutex;
+use crate::wal::LogPosition;
 use crate::{Error, Result};
 
 /// The directory of the log's segments, within the database's.
@@ -75,7 +76,7 @@ pub struct Home {
 #[derive(Debug)]
 struct DatabaseFile {
     file: Box<dyn DeviceFile>,
-    newest_segment: u64,
+    log_end: LogPosition,
 }
 
 impl Home {
@@ -95,20 +96,21 @@ impl Home {
             device.create_directory(&directory.join(name))?;
         }
         let path = directory.join(DATABASE_FILE);
-        let (identity, newest_segment) = match FORMAT.read(&*device, &path)? {
-            Some([identity, newest_segment, ..]) => (Identity(identity), newest_segment),
+        let (identity, log_end) = match FORMAT.read(&*device, &path)? {
+            Some([identity, segment, offset, _]) => (Identity(identity), LogPosition { segment, offset }),
             None => {
                 check_is_new(&*device, directory, &path)?;
                 let identity = Identity::random();
-                FORMAT.replace(&*device, &path, numbers(identity, 0))?;
-                (identity, 0)
+                let nowhere = LogPosition::default();
+                FORMAT.replace(&*device, &path, numbers(identity, nowhere))?;
+                (identity, nowhere)
             }
         };
-        if newest_segment == 0 {
+        if log_end == LogPosition::default() {
             // Whoever created it may have died before its name was durable, and the log comes next.
             device.sync_directory(directory)?;
         }
-        let database = DatabaseFile { file: device.open(&path)?, newest_segment };
+        let database = DatabaseFile { file: device.open(&path)?, log_end };
         let directory = directory.to_path_buf();
         Ok(Arc::new(Home { device, directory, identity, database: Mutex::new(database), _lock: lock }))
     }
@@ -128,8 +130,9 @@ impl Home {
             return Err(missing());
         }
         let lock = device.lock(directory)?;
-        let [identity, newest_segment, ..] = FORMAT.read(&*device, &path)?.ok_or_else(missing)?;
-        let database = Mutex::new(DatabaseFile { file: device.open(&path)?, newest_segment });
+        let [identity, segment, offset, _] = FORMAT.read(&*device, &path)?.ok_or_else(missing)?;
+        let log_end = LogPosition { segment, offset };
+        let database = Mutex::new(DatabaseFile { file: device.open(&path)?, log_end });
         let (identity, directory) = (Identity(identity), directory.to_path_buf());
         Ok(Arc::new(Home { device, directory, identity, database, _lock: lock }))
     }
@@ -149,20 +152,20 @@ impl Home {
         self.identity
     }
 
-    /// The newest segment that the log is known to have had; 0 if there was none yet.
-    pub(crate) fn newest_segment(&self) -> u64 {
-        self.database.lock().newest_segment
+    /// The log is known to have been durable up to here, at least; segment 0 if there was none yet.
+    pub(crate) fn log_end(&self) -> LogPosition {
+        self.database.lock().log_end
     }
 
-    /// Notes, durably, that the log's newest segment is `number`. That segment must be durable, with its
-    /// name. Costs one sync.
+    /// Notes, durably, that the log is durable up to `end`, and so are the names of its segments. Costs one
+    /// sync.
     ///
     /// # Errors
     /// [`Error::Io`]; what the note says on the disk is then not known.
-    pub(crate) fn note_segment(&self, number: u64) -> Result<()> {
+    pub(crate) fn note_log_end(&self, end: LogPosition) -> Result<()> {
         let mut database = self.database.lock();
-        FORMAT.write(&*database.file, numbers(self.identity, number))?;
-        database.newest_segment = number;
+        FORMAT.write(&*database.file, numbers(self.identity, end))?;
+        database.log_end = end;
         Ok(())
     }
 }
@@ -182,6 +185,6 @@ fn check_is_new(device: &dyn Device, directory: &Path, path: &Path) -> Result<()
 }
 
 /// What the file says, in its order.
-fn numbers(identity: Identity, newest_segment: u64) -> [u64; 4] {
-    [identity.0, newest_segment, 0, 0]
+fn numbers(identity: Identity, log_end: LogPosition) -> [u64; 4] {
+    [identity.0, log_end.segment, log_end.offset, 0]
 }

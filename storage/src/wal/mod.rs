@@ -264,16 +264,16 @@ impl Wal {
         self.with_flusher(|flusher, shards| flusher.flush(shards, bound, sync))
     }
 
-    /// Writes all that was appended, makes it durable, and leaves a note in the log that it is, so that
-    /// later damage anywhere in the log is told from a torn tail. To be called when nobody appends any
-    /// more, before the log is dropped. Costs up to two `fdatasync`.
+    /// Writes all that was appended, makes it durable, and notes outside of the log how far it goes, so that
+    /// later damage anywhere in it is told from a torn tail. To be called when nobody appends any more,
+    /// before the log is dropped. Costs up to two `fdatasync`.
     ///
     /// # Errors
     /// As [`Wal::flush`].
     pub fn close(&self) -> Result<()> {
         self.with_flusher(|flusher, shards| {
             flusher.flush(shards, Timestamp::MAX, true)?;
-            flusher.writer.write_closing_mark()
+            flusher.writer.note_end()
         })
     }
 

@@ -32,6 +32,13 @@ pub struct LogStart {
     pub reaches: LogPosition,
 }
 
+impl LogStart {
+    /// The same, of a log that was durable up to `end`, too.
+    pub(crate) fn and_reaches(self, end: LogPosition) -> Self {
+        LogStart { reaches: self.reaches.max(end), ..self }
+    }
+}
+
 impl Default for LogStart {
     fn default() -> Self {
         LogStart { segment: FIRST_NUMBER, after: Timestamp::MIN, reaches: LogPosition::default() }

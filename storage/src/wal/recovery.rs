@@ -91,6 +91,7 @@ pub(super) struct Recovered {
 
 /// Replays the log of `place` from `start` on, and makes its end fit to be written on.
 pub(super) fn recover(place: &Place, start: LogStart, replay: &mut Replay<'_>) -> Result<Recovered> {
+    let start = start.and_reaches(place.home.log_end());
     let listed = segment::list(&**place.home.device(), &place.directory)?;
     let needed = listed.partition_point(|(number, _)| *number < start.segment);
     let mut kept = open_kept(place, &listed[..needed], start.segment);
@@ -132,7 +133,7 @@ fn open_kept(place: &Place, listed: &[(u64, PathBuf)], first: u64) -> Vec<Segmen
 /// Opens the segments that are needed and checks that they are there. Removes a last one whose creation was
 /// interrupted.
 fn open_needed(place: &Place, listed: &[(u64, PathBuf)], start: LogStart) -> Result<Vec<Segment>> {
-    let newest_noted = place.home.newest_segment();
+    let newest_noted = place.home.log_end().segment;
     let mut segments: Vec<Segment> = Vec::new();
     for (expected, (number, path)) in (start.segment..).zip(listed) {
         if *number > expected {
@@ -329,7 +330,7 @@ pub(super) fn check_reaches(segment: &Segment, end: LogPosition, reaches: LogPos
     if end >= reaches {
         return Ok(());
     }
-    let reason = format!("the log ends here, but a checkpoint says that it was durable up to {reaches}");
+    let reason = format!("the log ends here, but it was durable up to {reaches}: commits are lost");
     Err(Error::Corrupt { path: segment.path.to_path_buf(), offset: end.offset, reason })
 }
 

@@ -13,8 +13,8 @@
 //! Pieces of unsynced flushes may contain marks too, but those speak of what was durable before these
 //! flushes, and that lies before the tear.
 //!
-//! What cannot be told: damage in what was synced last, if no later flush left a mark. Closing the log
-//! leaves one.
+//! What cannot be told: damage in what was synced last, if no later flush left a mark, and the log wasn't
+//! closed (which leaves a note of its own, see [`Home`](crate::Home)).
 
 use std::ops::Range;
 use std::path::Path;

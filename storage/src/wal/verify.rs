@@ -36,6 +36,7 @@ pub struct LogSummary {
 /// [`Error::Io`], and [`Error::UnknownFormat`] for segments that another version wrote.
 pub fn verify_log(home: &Home, start: LogStart, report: &mut dyn FnMut(Damage)) -> Result<LogSummary> {
     let directory = home.directory().join(WAL_DIRECTORY);
+    let start = start.and_reaches(home.log_end());
     let mut verifier = Verifier { report, summary: LogSummary::default() };
     let mut segments = Vec::new();
     let mut listed = segment::list(&**home.device(), &directory)?;
@@ -43,7 +44,7 @@ pub fn verify_log(home: &Home, start: LogStart, report: &mut dyn FnMut(Damage)) 
     let last = listed.last().map(|(number, _)| *number);
     for (number, path) in listed {
         let opened = open_segment(home, number, &path);
-        if matches!(opened, Ok(None)) && Some(number) == last && number > home.newest_segment() {
+        if matches!(opened, Ok(None)) && Some(number) == last && number > home.log_end().segment {
             // Its creation was interrupted; the next opening removes it.
             continue;
         }
@@ -97,7 +98,7 @@ impl Verifier<'_> {
     ) -> Result<()> {
         let directory = home.directory().join(WAL_DIRECTORY);
         let found: Vec<u64> = found.filter(|number| *number >= start.segment).collect();
-        let newest = found.last().copied().unwrap_or(0).max(home.newest_segment());
+        let newest = found.last().copied().unwrap_or(0).max(home.log_end().segment);
         for number in (start.segment..=newest).filter(|number| found.binary_search(number).is_err()) {
             let why = format!("the log has come to segment {newest}");
             self.attempt::<()>(Err(segment::missing(&directory, number, &why)))?;

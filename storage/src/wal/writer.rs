@@ -127,8 +127,8 @@ impl Writer {
                 create_segment(&place, first)?
             }
         };
-        if place.home.newest_segment() < segment.number {
-            place.home.note_segment(segment.number)?;
+        if place.home.log_end().segment < segment.number {
+            place.home.note_log_end(LogPosition { segment: segment.number, offset: HEADER_BYTES })?;
         }
         counters.segments.fetch_add(1, Ordering::Relaxed);
         let start = LogPosition { segment: segment.number, offset: segment.offset };
@@ -182,13 +182,10 @@ impl Writer {
         self.durable == LogPosition { segment: self.segment.number, offset: self.segment.offset }
     }
 
-    /// Writes a mark that says that everything before it is durable, if none says so yet, and makes it
-    /// durable. The log is as durable before as after, but recovery can tell.
-    pub(super) fn write_closing_mark(&mut self) -> Result<()> {
-        if self.marked < self.durable {
-            self.gather_mark();
-            self.write_gathered()?;
-            self.sync()?;
+    /// Notes, outside of the log, how far it is durable, so that recovery can tell.
+    pub(super) fn note_end(&mut self) -> Result<()> {
+        if self.place.home.log_end() < self.durable {
+            self.place.home.note_log_end(self.durable)?;
         }
         Ok(())
     }
@@ -289,7 +286,7 @@ impl Writer {
             identity: self.place.home.identity(),
         };
         self.segment = create_segment(&self.place, header)?;
-        self.place.home.note_segment(header.number)?;
+        self.place.home.note_log_end(LogPosition { segment: header.number, offset: HEADER_BYTES })?;
         self.kept.add(header.number, header.previous_timestamp);
         self.counters.segments.fetch_add(1, Ordering::Relaxed);
         self.prepared = HEADER_BYTES;

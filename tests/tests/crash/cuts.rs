@@ -1,4 +1,5 @@
-//! The log, cut anywhere: what is left is read as a prefix of whole commits, and stays what it is.
+//! The log of a database that wasn't closed, cut anywhere: what is left is read as a prefix of whole commits,
+//! and stays what it is. Of one that was closed it is known how long the log is.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +10,10 @@ use synod_tests::crash::history::{History, Recorder};
 use synod_tests::crash::verdict::{open, survivors};
 use synod_tests::crash::workload::{HOME, Workload, small_options};
 
-/// Commits until the log has a few segments, the last of which has a few frames, and closes the database.
-fn write_log(device: &MemoryDevice) -> History {
+/// Commits until the log has a few segments, the last of which has a few frames. Returns the device as it is
+/// then, and what was committed; and the device once the database was closed.
+fn write_log() -> (MemoryDevice, History, MemoryDevice) {
+    let device = &MemoryDevice::new();
     let recorder = Recorder::default();
     let engine = Engine::open(HOME, small_options(device.clone())).unwrap();
     let workload = Workload::begin(&engine, &recorder, 0).unwrap();
@@ -24,8 +27,9 @@ fn write_log(device: &MemoryDevice) -> History {
         }
     }
     drop(workload);
+    let unclosed = device.crash(Survival::Everything);
     engine.close().unwrap();
-    recorder.history()
+    (unclosed, recorder.history(), device.clone())
 }
 
 /// Behind the last byte that isn't zero.
@@ -57,16 +61,16 @@ fn cut_at(device: &MemoryDevice, last: &Path, bytes: usize) -> MemoryDevice {
 
 #[test]
 fn a_log_cut_at_any_byte_opens_as_a_prefix_and_reopens_as_the_same() {
-    let device = MemoryDevice::new();
-    let history = write_log(&device);
+    let (device, history, closed) = write_log();
     let segments = segments(&device);
     assert!(segments.len() >= 2, "{} segments", segments.len());
     let (last, bytes) = segments.last().unwrap();
     let end = end_of(bytes);
     let mut previous = 0;
-    // The database knows that this segment was durable with its header; behind that, every byte.
-    for bytes in (0..4096).step_by(512) {
-        let error = Engine::open(HOME, small_options(cut_at(&device, last, bytes))).unwrap_err();
+    // The database knows that this segment was durable with its header, or, once closed, with every byte.
+    let cut_headers = (0..4096).step_by(512).map(|bytes| cut_at(&device, last, bytes));
+    for cut in cut_headers.chain((4096..end).step_by(7).map(|bytes| cut_at(&closed, last, bytes))) {
+        let error = Engine::open(HOME, small_options(cut)).unwrap_err();
         assert!(
             matches!(&error, Error::Storage(StorageError::Corrupt { path, .. }) if path == last),
             "{error}"
@@ -85,8 +89,7 @@ fn a_log_cut_at_any_byte_opens_as_a_prefix_and_reopens_as_the_same() {
 
 #[test]
 fn a_cut_log_goes_on_where_it_was_cut() {
-    let device = MemoryDevice::new();
-    let history = write_log(&device);
+    let (device, history, _) = write_log();
     let segments = segments(&device);
     let (last, bytes) = segments.last().unwrap();
     for bytes in (4096..end_of(bytes)).step_by(59) {
@@ -111,14 +114,15 @@ fn files_of_the_file_system_can_be_cut_too() {
     let options = Options::new().durability(Durability::Sync);
     let engine = Engine::open(home.path(), options.clone()).unwrap();
     Workload::begin(&engine, &recorder, 0).unwrap().run(40, 5).unwrap();
-    engine.close().unwrap();
     let history = recorder.history();
-    let log = home.path().join("wal/0000000000000001.log");
-    let bytes = std::fs::read(&log).unwrap();
+    let (log, note) = (home.path().join("wal/0000000000000001.log"), home.path().join("DATABASE"));
+    let (bytes, unclosed) = (std::fs::read(&log).unwrap(), std::fs::read(&note).unwrap());
+    engine.close().unwrap();
     let end = end_of(&bytes);
     let mut found = Vec::new();
     for cut in (4096..end).step_by(97) {
         std::fs::write(&log, &bytes[..cut]).unwrap();
+        std::fs::write(&note, &unclosed).unwrap();
         let reopen = || survivors(&Engine::open(home.path(), options.clone()).unwrap(), &history);
         let first = reopen();
         assert_eq!(first, reopen(), "cut at {cut}");
