@@ -14,6 +14,7 @@
 //! | [`latency`], [`machine`], [`progress`] | measuring and showing |
 
 pub mod calibrate;
+pub mod checkpoints;
 pub mod error;
 pub mod garbage;
 pub mod latency;
