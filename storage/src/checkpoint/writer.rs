@@ -55,10 +55,14 @@ impl CheckpointWriter {
     pub fn create(home: &Home, header: CheckpointHeader, options: CheckpointOptions) -> Result<Self> {
         let device = Arc::clone(home.device());
         let directory = home.directory().join(CHECKPOINT_DIRECTORY);
-        for path in device.list(&directory)? {
-            if path.extension().is_some_and(|extension| extension == UNFINISHED_EXTENSION) {
-                device.remove(&path)?;
-            }
+        let mut leftovers = device.list(&directory)?;
+        leftovers.retain(|path| path.extension().is_some_and(|extension| extension == UNFINISHED_EXTENSION));
+        for path in &leftovers {
+            device.remove(path)?;
+        }
+        if !leftovers.is_empty() {
+            // Their room is needed now, and is sure to be free only after this.
+            device.sync_directory(&directory)?;
         }
         let unfinished = super::path(&directory, header.timestamp).with_extension(UNFINISHED_EXTENSION);
         let file = device.create(&unfinished)?;
@@ -239,9 +243,12 @@ impl CheckpointWriter {
 
 impl Drop for CheckpointWriter {
     fn drop(&mut self) {
-        if !self.is_finished
-            && let Err(error) = self.device.remove(&self.unfinished)
-        {
+        if self.is_finished {
+            return;
+        }
+        // The sync is for the room that the file takes.
+        let removed = self.device.remove(&self.unfinished);
+        if let Err(error) = removed.and_then(|()| self.device.sync_directory(&self.directory)) {
             tracing::debug!(%error, "what is left of a checkpoint is removed by the next one");
         }
     }
