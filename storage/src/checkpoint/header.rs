@@ -4,11 +4,12 @@
 //! header   0          8         12    16                                                        4096
 //!          ├─ magic ──┼ version ┼ crc ┼ identity, timestamp, horizon, log start, next table ┼ zeros ┤
 //! trailer  0          8      16
-//!          ├─ magic ──┼ crc ──┼ offset and length of the index, records, versions, file length ┤
+//!          ├─ magic ──┼ crc ──┼ offset and length of the index, records, versions, file length, CRCs ┤
 //! ```
 //!
-//! Each CRC covers all of its part, with zeros in its own place; magic, version and CRC of the header keep
-//! their places in all future versions.
+//! Each CRC covers all of its part, with zeros in its own place. The trailer has those of the header and of the
+//! index, and the index has those of the blocks: a part of another checkpoint is whole, but not the one that is
+//! asked for. Magic, version and CRC of the header keep their places in all future versions.
 
 use std::path::Path;
 
@@ -21,10 +22,10 @@ use crate::{Error, Identity, Result, TableId, Timestamp};
 pub(super) const HEADER_BYTES: u64 = 4096;
 
 /// The trailer's length.
-pub(super) const TRAILER_BYTES: u64 = 56;
+pub(super) const TRAILER_BYTES: u64 = 64;
 
 /// The version of the format.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"SYNODCKP";
 const TRAILER_MAGIC: &[u8; 8] = b"SYNODEND";
@@ -44,10 +45,12 @@ pub(super) struct Trailer {
     pub(super) records: u64,
     pub(super) versions: u64,
     pub(super) file_bytes: u64,
+    pub(super) header_crc: u32,
+    pub(super) index_crc: u32,
 }
 
-/// The header as it stands in the file.
-pub(super) fn encode(header: &CheckpointHeader, identity: Identity) -> Page {
+/// The header as it stands in the file, and its CRC.
+pub(super) fn encode(header: &CheckpointHeader, identity: Identity) -> (Page, u32) {
     let mut page = [0; HEADER_BYTES as usize];
     page[..VERSION_OFFSET].copy_from_slice(MAGIC);
     page[VERSION_OFFSET..CRC_OFFSET].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -64,14 +67,14 @@ pub(super) fn encode(header: &CheckpointHeader, identity: Identity) -> Page {
     put_numbers(&mut page[NUMBERS_OFFSET..], &numbers);
     let crc = checksum(&page, CRC_OFFSET);
     page[CRC_OFFSET..NUMBERS_OFFSET].copy_from_slice(&crc.to_le_bytes());
-    page
+    (page, crc)
 }
 
-/// Reads the header.
+/// Reads the header, with the identity and the CRC in it.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if it isn't whole, [`Error::UnknownFormat`] if it has another version.
-pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<(CheckpointHeader, Identity)> {
+pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<(CheckpointHeader, Identity, u32)> {
     let mut page = [0; HEADER_BYTES as usize];
     let bytes = file.read_at(0, &mut page)?;
     let crc = u32::from_le_bytes([page[12], page[13], page[14], page[15]]);
@@ -92,14 +95,16 @@ pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<(CheckpointHead
         log: LogStart { segment, after: Timestamp(after), reaches },
         next_table: TableId(next_table),
     };
-    Ok((header, Identity(identity)))
+    Ok((header, Identity(identity), crc))
 }
 
 impl Trailer {
     pub(super) fn encode(&self) -> TrailerBytes {
         let mut bytes = [0; TRAILER_BYTES as usize];
         bytes[..TRAILER_CRC_OFFSET].copy_from_slice(TRAILER_MAGIC);
-        let numbers = [self.index_offset, self.index_bytes, self.records, self.versions, self.file_bytes];
+        let crcs = u64::from(self.index_crc) << 32 | u64::from(self.header_crc);
+        let numbers =
+            [self.index_offset, self.index_bytes, self.records, self.versions, self.file_bytes, crcs];
         put_numbers(&mut bytes[NUMBERS_OFFSET..], &numbers);
         let crc = u64::from(checksum(&bytes, TRAILER_CRC_OFFSET));
         bytes[TRAILER_CRC_OFFSET..NUMBERS_OFFSET].copy_from_slice(&crc.to_le_bytes());
@@ -117,8 +122,11 @@ impl Trailer {
         if !is_whole || crc != u64::from(checksum(&bytes, TRAILER_CRC_OFFSET)) {
             return Err(corrupt(path, offset, "the checkpoint's end is damaged or missing"));
         }
-        let [index_offset, index_bytes, records, versions, file_bytes] = numbers(&bytes[NUMBERS_OFFSET..]);
-        let trailer = Trailer { index_offset, index_bytes, records, versions, file_bytes };
+        let [index_offset, index_bytes, records, versions, file_bytes, crcs] =
+            numbers(&bytes[NUMBERS_OFFSET..]);
+        let (header_crc, index_crc) = (crcs as u32, (crcs >> 32) as u32);
+        let trailer =
+            Trailer { index_offset, index_bytes, records, versions, file_bytes, header_crc, index_crc };
         let is_consistent = file_bytes == size
             && index_offset >= HEADER_BYTES
             && index_offset.checked_add(index_bytes) == Some(offset);

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  tables: count, { number, name }*   dropped tables: count, { number, when, name }*
-//!  blocks: count, { length, table, records that begin in it, versions, whether it goes on with a record }*
+//!  blocks: count, { length, table, records that begin in it, versions, whether it goes on with a record, CRC }*
 //! ```
 //!
-//! All numbers are varints, names are UTF-8 with their length in front. The blocks follow each other without
+//! All numbers are varints but the CRC, which has four bytes; names are UTF-8 with their length in front. The blocks follow each other without
 //! gaps, so their lengths say where they are.
 
 use super::entry::{push_varint, take, take_varint};
@@ -25,6 +25,8 @@ pub(super) struct BlockInfo {
     pub(super) versions: u64,
     /// Its first record is the last one of the block before, with older versions.
     pub(super) continues: bool,
+    /// The checksum that it carries.
+    pub(super) crc: u32,
 }
 
 /// The index.
@@ -54,6 +56,7 @@ impl Index {
             let numbers = [block.bytes, u64::from(block.table.0), block.records, block.versions];
             numbers.into_iter().for_each(|number| push_varint(&mut bytes, number));
             bytes.push(u8::from(block.continues));
+            bytes.extend_from_slice(&block.crc.to_le_bytes());
         }
         bytes
     }
@@ -79,7 +82,8 @@ impl Index {
                 [1] => true,
                 _ => return None,
             };
-            index.blocks.push(BlockInfo { offset, bytes: length, table, records, versions, continues });
+            let crc = u32::from_le_bytes(take(bytes, 4)?.try_into().ok()?);
+            index.blocks.push(BlockInfo { offset, bytes: length, table, records, versions, continues, crc });
             offset = offset.checked_add(length)?;
         }
         (bytes.is_empty() && index.is_consistent()).then_some(index)

@@ -18,8 +18,8 @@
 //! go on in the next block; it never goes on in the next unit.
 //!
 //! **Nothing is half there.** A checkpoint is written under another name, synced, and then renamed. Every byte
-//! is covered by some checksum, and the trailer knows the file's length: a damaged file is noticed, at once or
-//! when the damaged unit is read.
+//! is covered by some checksum, the trailer knows the file's length, and each part is known by its checksum to
+//! the part that points to it: a damaged or mixed-up file is noticed, at once or when the damaged unit is read.
 //!
 //! **Left out.** Incremental checkpoints: each is whole. Encryption.
 

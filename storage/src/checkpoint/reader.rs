@@ -54,7 +54,7 @@ impl CheckpointReader {
     pub fn open(device: &Arc<dyn Device>, path: &Path, identity: Option<Identity>) -> Result<Self> {
         let file = device.open(path)?;
         let size = file.size()?;
-        let (header, found) = header::read(&*file, path)?;
+        let (header, found, header_crc) = header::read(&*file, path)?;
         if identity.is_some_and(|expected| expected != found) {
             return Err(corrupt(path, 0, "the checkpoint belongs to another database"));
         }
@@ -62,6 +62,9 @@ impl CheckpointReader {
             return Err(corrupt(path, 0, "the checkpoint has another one's name"));
         }
         let trailer = Trailer::read(&*file, path, size)?;
+        if trailer.header_crc != header_crc {
+            return Err(corrupt(path, 0, "the checkpoint's header is that of another checkpoint"));
+        }
         let index = read_index(&*file, path, &trailer)?;
         let counts = |count: fn(&BlockInfo) -> u64| index.blocks.iter().map(count).sum::<u64>();
         let is_consistent = index.end() == trailer.index_offset
@@ -195,7 +198,7 @@ impl CheckpointReader {
         if self.file.read_at(block.offset, stored)? < stored.len() {
             return Err(self.senseless(block, "the file ends within it"));
         }
-        open_block(stored, unpacked).map_err(|reason| self.senseless(block, reason))
+        open_block(stored, block.crc, unpacked).map_err(|reason| self.senseless(block, reason))
     }
 
     fn senseless(&self, block: &BlockInfo, reason: &str) -> Error {
@@ -257,6 +260,6 @@ fn read_index(file: &dyn DeviceFile, path: &Path, trailer: &Trailer) -> Result<I
         return Err(damaged("the file ends within it"));
     }
     let mut unpacked = Vec::new();
-    let bytes = open_block(&stored, &mut unpacked).map_err(damaged)?;
+    let bytes = open_block(&stored, trailer.index_crc, &mut unpacked).map_err(damaged)?;
     Index::decode(bytes).ok_or_else(|| damaged("its checksum is right but it makes no sense"))
 }

@@ -32,6 +32,7 @@ pub struct CheckpointWriter {
     unfinished: PathBuf,
     is_finished: bool,
     header: CheckpointHeader,
+    header_crc: u32,
     options: CheckpointOptions,
     /// Where the gathered bytes go.
     offset: u64,
@@ -54,10 +55,14 @@ impl CheckpointWriter {
     pub fn create(home: &Home, header: CheckpointHeader, options: CheckpointOptions) -> Result<Self> {
         let device = Arc::clone(home.device());
         let directory = home.directory().join(CHECKPOINT_DIRECTORY);
-        for path in device.list(&directory)? {
-            if path.extension().is_some_and(|extension| extension == UNFINISHED_EXTENSION) {
-                device.remove(&path)?;
-            }
+        let mut leftovers = device.list(&directory)?;
+        leftovers.retain(|path| path.extension().is_some_and(|extension| extension == UNFINISHED_EXTENSION));
+        for path in &leftovers {
+            device.remove(path)?;
+        }
+        if !leftovers.is_empty() {
+            // Their room is needed now, and is sure to be free only after this.
+            device.sync_directory(&directory)?;
         }
         let unfinished = super::path(&directory, header.timestamp).with_extension(UNFINISHED_EXTENSION);
         let file = device.create(&unfinished)?;
@@ -68,6 +73,7 @@ impl CheckpointWriter {
             unfinished,
             is_finished: false,
             header,
+            header_crc: 0,
             options,
             offset: 0,
             gathered: Vec::with_capacity(WRITE_BYTES + BLOCK_BYTES),
@@ -86,15 +92,18 @@ impl CheckpointWriter {
     }
 
     fn gather_header(&mut self, identity: Identity) {
-        self.gathered.extend_from_slice(&header::encode(&self.header, identity));
+        let (page, crc) = header::encode(&self.header, identity);
+        self.gathered.extend_from_slice(&page);
+        self.header_crc = crc;
     }
 
     /// Begins a table. Its records follow.
     ///
     /// # Panics
-    /// If its number isn't above that of the table before.
+    /// If its number isn't above that of the table before, or not below [`CheckpointHeader::next_table`].
     pub fn begin_table(&mut self, id: TableId, name: &str) -> Result<()> {
         assert!(self.index.tables.last().is_none_or(|(last, _)| *last < id), "tables come in order");
+        assert!(id < self.header.next_table, "a table has a number that no table has had");
         self.close_block()?;
         self.filling = empty_block(id);
         self.is_table_empty = true;
@@ -111,7 +120,7 @@ impl CheckpointWriter {
     /// a copy, and a write of 1 MiB now and then.
     ///
     /// # Panics
-    /// If no table was begun, or the key isn't above the one before.
+    /// If no table was begun, the key isn't above the one before, or a version is later than the checkpoint.
     pub fn add<'v>(
         &mut self,
         key: &[u8],
@@ -165,8 +174,9 @@ impl CheckpointWriter {
             return Ok(());
         }
         let offset = self.offset + self.gathered.len() as u64;
-        let bytes = push_block(&mut self.gathered, &self.block, self.options.compression, &mut self.scratch);
-        self.index.blocks.push(BlockInfo { offset, bytes: bytes as u64, ..self.filling });
+        let (bytes, crc) =
+            push_block(&mut self.gathered, &self.block, self.options.compression, &mut self.scratch);
+        self.index.blocks.push(BlockInfo { offset, bytes: bytes as u64, crc, ..self.filling });
         self.block.clear();
         self.filling = empty_block(self.filling.table);
         if self.gathered.len() >= WRITE_BYTES { self.write_gathered() } else { Ok(()) }
@@ -200,14 +210,17 @@ impl CheckpointWriter {
         self.close_block()?;
         let index_offset = self.offset + self.gathered.len() as u64;
         let index = self.index.encode();
-        let index_bytes =
-            push_block(&mut self.gathered, &index, self.options.compression, &mut self.scratch) as u64;
+        let (index_bytes, index_crc) =
+            push_block(&mut self.gathered, &index, self.options.compression, &mut self.scratch);
+        let index_bytes = index_bytes as u64;
         let trailer = Trailer {
             index_offset,
             index_bytes,
             records: self.records,
             versions: self.versions,
             file_bytes: index_offset + index_bytes + TRAILER_BYTES,
+            header_crc: self.header_crc,
+            index_crc,
         };
         self.gathered.extend_from_slice(&trailer.encode());
         self.write_gathered()?;
@@ -230,14 +243,17 @@ impl CheckpointWriter {
 
 impl Drop for CheckpointWriter {
     fn drop(&mut self) {
-        if !self.is_finished
-            && let Err(error) = self.device.remove(&self.unfinished)
-        {
+        if self.is_finished {
+            return;
+        }
+        // The sync is for the room that the file takes.
+        let removed = self.device.remove(&self.unfinished);
+        if let Err(error) = removed.and_then(|()| self.device.sync_directory(&self.directory)) {
             tracing::debug!(%error, "what is left of a checkpoint is removed by the next one");
         }
     }
 }
 
 fn empty_block(table: TableId) -> BlockInfo {
-    BlockInfo { offset: HEADER_BYTES, bytes: 0, table, records: 0, versions: 0, continues: false }
+    BlockInfo { offset: HEADER_BYTES, bytes: 0, table, records: 0, versions: 0, continues: false, crc: 0 }
 }

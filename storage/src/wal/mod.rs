@@ -132,8 +132,8 @@ pub struct Wal {
     counters: Arc<Counters>,
     home: Arc<Home>,
     kept: Arc<Kept>,
-    /// Held by the one who removes segments.
-    removing: Mutex<()>,
+    /// Held by the one who removes segments: whether some are removed, but perhaps not durably.
+    removing: Mutex<bool>,
 }
 
 /// What only the thread that flushes touches.
@@ -179,7 +179,7 @@ impl Wal {
             counters,
             home,
             kept,
-            removing: Mutex::new(()),
+            removing: Mutex::new(false),
         };
         Ok((wal, found))
     }
@@ -212,7 +212,7 @@ impl Wal {
     /// [`Error::Io`]. Some segments may be gone then, and the rest goes at the next attempt; the log isn't
     /// poisoned by that.
     pub fn remove_before(&self, number: u64) -> Result<u64> {
-        let _removing = self.removing.lock();
+        let mut is_unsynced = self.removing.lock();
         let number = number.min(self.durable_end().position.segment);
         // First from the list, so that nobody begins to read them.
         self.kept.remove_before(number);
@@ -221,10 +221,12 @@ impl Wal {
         let mut freed = 0;
         for (_, path) in segment::list(&**device, &directory)?.into_iter().filter(|found| found.0 < number) {
             freed += device.open(&path)?.size()?;
+            *is_unsynced = true;
             device.remove(&path)?;
         }
-        if freed > 0 {
+        if *is_unsynced {
             device.sync_directory(&directory)?;
+            *is_unsynced = false;
         }
         Ok(freed)
     }

@@ -94,8 +94,11 @@ pub(super) fn recover(place: &Place, start: LogStart, replay: &mut Replay<'_>) -
     let start = start.and_reaches(place.home.log_end());
     let listed = segment::list(&**place.home.device(), &place.directory)?;
     let needed = listed.partition_point(|(number, _)| *number < start.segment);
-    let mut kept = open_kept(place, &listed[..needed], start.segment);
     let mut segments = open_needed(place, &listed[needed..], start)?;
+    let mut kept = match segments.first() {
+        Some(first) => open_kept(place, &listed[..needed], first),
+        None => Vec::new(),
+    };
     let total_bytes = segments.iter().map(|segment| segment.size).sum();
     let mut recoverer = Recoverer::new(total_bytes, start, replay);
     let Some(last) = segments.pop() else {
@@ -114,12 +117,17 @@ pub(super) fn recover(place: &Place, start: LogStart, replay: &mut Replay<'_>) -
     Ok(Recovered { last: Some(open), kept, found: recoverer.found })
 }
 
-/// The segments before `first` that can be read: those without a gap or damage between them and it.
-fn open_kept(place: &Place, listed: &[(u64, PathBuf)], first: u64) -> Vec<SegmentInfo> {
+/// The segments before `first` that can be read: those without a gap or damage between them and it, and of the
+/// length that their successor says they have.
+fn open_kept(place: &Place, listed: &[(u64, PathBuf)], first: &Segment) -> Vec<SegmentInfo> {
     let mut kept = Vec::new();
-    for (expected, (number, path)) in (0..first).rev().zip(listed.iter().rev()) {
+    let mut end = first.header.previous_end;
+    for (expected, (number, path)) in (0..first.header.number).rev().zip(listed.iter().rev()) {
         match open_segment(&place.home, *number, path) {
-            Ok(Some(segment)) if *number == expected => kept.push(segment.info(segment.size)),
+            Ok(Some(segment)) if *number == expected && segment.size == end => {
+                kept.push(segment.info(end));
+                end = segment.header.previous_end;
+            }
             found => {
                 tracing::debug!(path = %path.display(), whole = found.is_ok(), "not a readable part of the log");
                 break;

@@ -56,10 +56,11 @@ pub fn verify_log(home: &Home, start: LogStart, report: &mut dyn FnMut(Damage)) 
     for index in 0..segments.len() {
         let (Some(segment), number) = (&segments[index].1, segments[index].0) else { continue };
         let neighbour = |at: Option<usize>| at.and_then(|at| segments.get(at));
-        let next = neighbour(index.checked_add(1)).filter(|next| next.0 == number + 1);
+        let next = neighbour(index.checked_add(1));
         let is_after_gap =
             neighbour(index.checked_sub(1)).is_none_or(|before| before.0 + 1 != number || before.1.is_none());
-        verifier.check_segment(segment, next.map(|next| next.1.as_ref()), is_after_gap, start)?;
+        let next = next.map(|next| next.1.as_ref().filter(|_| next.0 == number + 1));
+        verifier.check_segment(segment, next, is_after_gap, start)?;
     }
     Ok(verifier.summary)
 }
@@ -106,7 +107,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// `next` is the segment that follows, if there is one, unless it is damaged.
+    /// `next` is the segment that follows, if this isn't the last one, unless that is damaged or missing.
     fn check_segment(
         &mut self,
         segment: &Segment,

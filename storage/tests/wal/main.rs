@@ -1,8 +1,9 @@
-//! The write-ahead log from outside: in ordinary use, cut, damaged, crashed, and under many threads.
+//! The write-ahead log from outside: in ordinary use, cut, damaged, crashed, shortened, and under many threads.
 
 mod basics;
 mod concurrency;
 mod crash;
 mod damage;
+mod removal;
 mod support;
 mod torn;

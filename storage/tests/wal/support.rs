@@ -18,10 +18,13 @@ pub(crate) type Opened = Result<(Wal, Recovery, Vec<Commit>), Error>;
 
 /// Opens a log and collects its commits.
 pub(crate) fn open_on(device: Arc<dyn Device>, home: &Path, segment_bytes: u64) -> Opened {
+    open_home(&Home::open(device, home)?, LogStart::default(), segment_bytes)
+}
+
+/// Opens the log of a database from a start on, and collects its commits.
+pub(crate) fn open_home(home: &Arc<Home>, start: LogStart, segment_bytes: u64) -> Opened {
     let mut commits = Vec::new();
-    let home = Home::open(device, home)?;
-    let options = WalOptions { segment_bytes };
-    let (wal, recovery) = Wal::open(&home, options, LogStart::default(), &mut |piece| {
+    let (wal, recovery) = Wal::open(home, WalOptions { segment_bytes }, start, &mut |piece| {
         commits.extend(commits_of(&piece));
         Ok(())
     })?;
@@ -40,6 +43,11 @@ pub(crate) fn commits_of(piece: &Piece) -> Vec<Commit> {
 /// Opens the log of [`HOME`] on a memory device.
 pub(crate) fn open(device: &MemoryDevice, segment_bytes: u64) -> Opened {
     open_on(Arc::new(device.clone()), Path::new(HOME), segment_bytes)
+}
+
+/// Opens the log of [`HOME`] on a memory device from a start on.
+pub(crate) fn open_from(device: &MemoryDevice, start: LogStart, segment_bytes: u64) -> Opened {
+    open_home(&Home::open(Arc::new(device.clone()), Path::new(HOME))?, start, segment_bytes)
 }
 
 /// A commit whose contents follow from its timestamp: one value of `value_bytes`, and every third time
