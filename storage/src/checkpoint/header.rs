@@ -25,7 +25,7 @@ pub(super) const HEADER_BYTES: u64 = 4096;
 pub(super) const TRAILER_BYTES: u64 = 64;
 
 /// The version of the format.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"SYNODCKP";
 const TRAILER_MAGIC: &[u8; 8] = b"SYNODEND";
