@@ -4,4 +4,5 @@ pub mod campaign;
 pub mod conformance;
 pub mod crash;
 pub mod histories;
+pub mod memory;
 pub mod random;

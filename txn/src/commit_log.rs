@@ -42,7 +42,9 @@ pub enum Durability {
     /// interval. A crash loses at most what was committed since; what survives is a prefix of the
     /// commit order.
     Buffered,
-    /// Nothing, ever: the commit isn't logged, and a later opening of the database doesn't have it.
+    /// Nothing: the commit isn't logged. A later opening of the database has it only if a checkpoint was taken
+    /// after it, and loses it with that checkpoint, should it be damaged. (A checkpoint is consistent: with such
+    /// a commit it has all commits before it.)
     None,
 }
 

@@ -12,8 +12,7 @@ use synod_storage::wal::{
 use synod_storage::{Damage, Error, Home, TableId, Timestamp};
 
 use crate::support::{
-    Commit, HOME, append, commit, commit_each, commits, commits_of, device_with_segments, open, open_from,
-    read_file, segment_path,
+    Commit, HOME, append, commit, commit_each, commits, commits_of, open, open_from, read_file, segment_path,
 };
 
 const SEGMENT_BYTES: u64 = 5000;

@@ -21,7 +21,9 @@
 //! | [`observed`] | a device that is crashed at each operation while the work goes on |
 //! | [`verdict`] | whether what is found is what was promised |
 //! | [`run`] | the whole campaign |
+//! | [`damage`] | files changed at rest |
 
+pub mod damage;
 pub mod model;
 pub mod observed;
 pub mod record;
