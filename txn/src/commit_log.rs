@@ -16,6 +16,7 @@
 //! for main memory database systems", SIGMOD 1984): the log is in commit order, so whoever has read a commit
 //! that isn't durable yet comes after it in the log, and can't be acknowledged before it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use synod_storage::wal::Wal;
 use synod_storage::{Error, Result, Timestamp};
@@ -129,6 +130,10 @@ struct Waiting {
     /// How many threads wait for a flush to end.
     sleepers: usize,
     wakers: Vec<(Timestamp, Waker)>,
+    /// Those of them that are served, in commit order, and not woken yet.
+    served: VecDeque<Waker>,
+    /// Whether somebody is waking them.
+    is_waking: bool,
     failure: Option<Error>,
 }
 
@@ -323,15 +328,10 @@ impl CommitLog {
         let mut waiting = self.waiting.lock();
         let durable = self.durable();
         let failed = waiting.failure.is_some();
-        let mut served = Vec::new();
-        waiting.wakers.retain(|(timestamp, waker)| {
-            let is_served = failed || *timestamp <= durable;
-            if is_served {
-                served.push((*timestamp, waker.clone()));
-            }
-            !is_served
-        });
+        let mut served: Vec<_> =
+            waiting.wakers.extract_if(.., |(timestamp, _)| failed || *timestamp <= durable).collect();
         served.sort_by_key(|(timestamp, _)| *timestamp);
+        waiting.served.extend(served.into_iter().map(|(_, waker)| waker));
         let is_all = waiting.wakers.is_empty();
         self.flushed.notify_all();
         drop(waiting);
@@ -339,12 +339,25 @@ impl CommitLog {
             // A commit in flight has kept the flush from reaching them; nobody else would ask for another.
             self.want_flusher();
         }
-        for (_, waker) in served {
-            // A waker is the program's code: its panic is its own, and must not end the flusher.
-            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
-                tracing::error!("a waker of a commit handle has panicked");
-            }
+        self.wake_served();
+    }
+
+    /// Wakes who is served, in commit order, unless somebody is at it: then it is left to them.
+    fn wake_served(&self) {
+        let mut waiting = self.waiting.lock();
+        if std::mem::replace(&mut waiting.is_waking, true) {
+            return;
         }
+        while let Some(waker) = waiting.served.pop_front() {
+            // A waker is the program's code. It may come back here; and its panic is its own, and must not end
+            // the flusher.
+            MutexGuard::unlocked(&mut waiting, || {
+                if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                    tracing::error!("a waker of a commit handle has panicked");
+                }
+            });
+        }
+        waiting.is_waking = false;
     }
 
     /// Makes sure that the flusher flushes soon.

@@ -3,6 +3,7 @@
 mod backups;
 mod changes;
 mod checkpoints;
+mod deferred;
 mod space;
 mod support;
 mod time_travel;
