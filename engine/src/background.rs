@@ -123,9 +123,9 @@ impl Drop for Background {
     }
 }
 
-/// How much this thread gives way to others: with this much, about a tenth of a processor that others want.
+/// How much this thread gives way to others: with this much, about a quarter of a processor that others want.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// Lets the other threads have the processor whenever they want it: on an idle machine that costs nothing.
 #[cfg(target_os = "linux")]

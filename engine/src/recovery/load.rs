@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use synod_storage::checkpoint::{CheckpointReader, Unit, UnitBuffer, Versions};
 use synod_storage::{Catalog, Result, Table, Timestamp, Version, VersionState};
@@ -11,6 +12,9 @@ use super::{Cutoff, restore};
 
 /// Below so many units, a second thread would cost more than it brings.
 const UNITS_PER_WORKER_MIN: usize = 2;
+
+/// How often progress is logged.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was loaded.
 pub(super) struct Loaded {
@@ -29,24 +33,30 @@ pub(super) fn load(reader: &CheckpointReader, cutoff: Cutoff) -> Result<Loaded> 
 
     let units = reader.units();
     let next = AtomicUsize::new(0);
-    let work = || {
+    let work = |reports: bool| {
+        let mut logged = Instant::now();
         let mut worker = Worker { reader, catalog: &catalog, cutoff, garbage: Vec::new() };
         let mut buffer = UnitBuffer::default();
-        // Relaxed: only uniqueness counts.
-        while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            // Relaxed: only uniqueness counts.
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(unit) = units.get(index) else { break Ok(worker.garbage) };
+            if reports && logged.elapsed() >= PROGRESS_INTERVAL {
+                tracing::info!(unit = index, of = units.len(), "loading the checkpoint");
+                logged = Instant::now();
+            }
             if let Err(error) = worker.load(unit, &mut buffer) {
                 // Nobody needs to go on.
                 next.store(units.len(), Ordering::Relaxed);
-                return Err(error);
+                break Err(error);
             }
         }
-        Ok(worker.garbage)
     };
     let cores = available_parallelism().map_or(1, usize::from);
     let workers = cores.min(units.len() / UNITS_PER_WORKER_MIN).max(1);
     let garbage = std::thread::scope(|scope| -> Result<_> {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mut garbage = work()?;
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(|| work(false))).collect();
+        let mut garbage = work(true)?;
         for other in others {
             garbage.extend(other.join().expect("loading doesn't panic")?);
         }
