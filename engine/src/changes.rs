@@ -155,7 +155,7 @@ impl Changes {
     }
 
     /// The timestamp of the last change delivered, or where the feed began.
-    pub fn position(&self) -> Timestamp {
+    pub fn reached(&self) -> Timestamp {
         self.position
     }
 

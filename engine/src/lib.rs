@@ -1,8 +1,8 @@
 //! Synod: an embedded transaction engine.
 //!
-//! An [`Engine`] holds named, ordered tables of byte strings, in memory and in a log on disk. Any number of
-//! threads run [`Transaction`]s on it at the same time; [`Snapshot`]s read a consistent past state while
-//! others write.
+//! An [`Engine`] holds named, ordered tables of byte strings, in memory, with a log and checkpoints on disk.
+//! Any number of threads run [`Transaction`]s on it at the same time; [`Snapshot`]s read a consistent past
+//! state while others write.
 //!
 //! ```
 //! use synod::{Engine, Options};
