@@ -72,7 +72,6 @@ pub(crate) fn verify_home(home: &Home) -> Result<Verification> {
             Err(error) => return Err(error.into()),
         }
     }
-    found.log =
-        verify_log(home, start.unwrap_or(LogStart::default()), &mut |damage| found.damage.push(damage))?;
+    found.log = verify_log(home, start.unwrap_or_default(), &mut |damage| found.damage.push(damage))?;
     Ok(found)
 }
