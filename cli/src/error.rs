@@ -54,6 +54,15 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A restoration that failed.
+    #[error("{source}\n{} is not finished, and can't be opened; remove it before the next attempt", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// What the engine said.
+        source: synod::Error,
+    },
+
     /// Ctrl-C.
     #[error("interrupted before the dump was whole")]
     Interrupted,

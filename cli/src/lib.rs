@@ -27,6 +27,9 @@ use tracing_subscriber::EnvFilter;
 
 pub use error::{Error, Result};
 
+/// The exit status of a check that can't be made, as of arguments that make no sense.
+const CANNOT_TELL: u8 = 2;
+
 /// Does what the program's arguments say.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -38,6 +41,13 @@ pub fn run() -> ExitCode {
         Command::Bench { bench: Bench::Gc(arguments) } => exit(commands::gc::run(&arguments)),
         Command::Dump(arguments) => exit(commands::dump::run(&arguments)),
         Command::Load(arguments) => exit(commands::load::run(&arguments)),
+        Command::Stats(arguments) => exit(commands::stats::run(&arguments)),
+        Command::Verify(arguments) => match commands::verify::run(&arguments) {
+            Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
+            found => exit(found),
+        },
+        Command::Backup(arguments) => exit(commands::backup::backup(&arguments)),
+        Command::Restore(arguments) => exit(commands::backup::restore(&arguments)),
     }
 }
 
@@ -46,9 +56,11 @@ fn exit(passed: Result<bool, impl Display>) -> ExitCode {
     match passed {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error, ExitCode::FAILURE),
     }
+}
+
+fn failed(error: &impl Display, status: ExitCode) -> ExitCode {
+    eprintln!("error: {error}");
+    status
 }

@@ -54,6 +54,66 @@ pub struct LoadArguments {
     pub replace: bool,
 }
 
+/// What to show.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example: the table with the most records
+
+  synod stats bank --json | jq '.tables | max_by(.records) | .name'")]
+pub struct StatsArguments {
+    /// The database's directory; no program may have it open
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+
+    /// Show it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to check.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example: a copy is kept only if it is whole
+
+  synod verify bank && cp -r bank bank.monday")]
+pub struct VerifyArguments {
+    /// The directory of a database or a backup; no program may have it open
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// What to copy where.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example: a backup on another disk, brought up to date every night
+
+  synod backup bank /mnt/backups/bank")]
+pub struct BackupArguments {
+    /// The database's directory; no program may have it open
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+
+    /// The backup's directory: a new one, an empty one, or an earlier backup of the same database
+    #[arg(value_name = "BACKUP")]
+    pub backup: PathBuf,
+}
+
+/// What to restore where.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example: the database as it was when the backup was made, beside the one of today
+
+  synod restore /mnt/backups/bank bank.restored")]
+pub struct RestoreArguments {
+    /// The backup's directory
+    #[arg(value_name = "BACKUP")]
+    pub backup: PathBuf,
+
+    /// The database's directory: a new or an empty one
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
 #[cfg(test)]
 mod tests {
     use crate::arguments::{Arguments, Command};
@@ -72,7 +132,7 @@ mod tests {
 
     #[test]
     fn directories_are_needed() {
-        for line in ["dump", "load", "dump a b"] {
+        for line in ["dump", "load", "dump a b", "stats", "verify", "verify a b", "backup a", "restore a"] {
             let all = std::iter::once("synod").chain(line.split(' '));
             assert!(Arguments::try_parse_from(all).is_err(), "{line}");
         }

@@ -1,12 +1,16 @@
 //! What the commands do. Each returns whether everything it checked was in order.
 
+pub(crate) mod backup;
 pub(crate) mod dump;
 pub(crate) mod gc;
 pub(crate) mod load;
 pub(crate) mod micro;
+pub(crate) mod stats;
 pub(crate) mod tpcc;
+pub(crate) mod verify;
 
 use crate::{Error, Result};
+use std::io::Write;
 use std::path::Path;
 use synod::{Engine, Options};
 
@@ -39,6 +43,12 @@ fn open_existing(directory: &Path) -> Result<Engine> {
     require_database(directory)?;
     refuse_backup(directory)?;
     Ok(Engine::open(directory, Options::new().checkpoint_log_bytes(u64::MAX))?)
+}
+
+/// Writes a result to standard output, which may be closed.
+fn show(text: &str) -> Result<()> {
+    let written = writeln!(std::io::stdout(), "{text}");
+    written.map_err(|source| Error::io("cannot write to", Path::new("standard output"), source))
 }
 
 fn exists(path: &Path) -> Result<bool> {

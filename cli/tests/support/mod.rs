@@ -6,11 +6,16 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
 use synod::{Engine, Options};
 use tempfile::TempDir;
 
 /// Everything in a database: a table's name, a key, a value.
 pub(crate) type Contents = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// Held while a process is started, and shared while a database is open in this one: a process that another test
+/// starts has a copy of the lock file's descriptor until it is what it will be, and so holds the lock for longer.
+static STARTING: RwLock<()> = RwLock::new(());
 
 /// A directory for databases, and what the binary does in it.
 pub(crate) struct Place(TempDir);
@@ -46,7 +51,9 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_synod"));
         command.current_dir(self.0.path()).args(arguments).env_remove("RUST_LOG");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let alone = STARTING.write().unwrap_or_else(PoisonError::into_inner);
         let mut child = command.spawn().expect("the binary starts");
+        drop(alone);
         let mut to = child.stdin.take().expect("piped");
         std::thread::scope(|scope| {
             // It may end before it has read everything.
@@ -78,31 +85,41 @@ impl Place {
         std::fs::read_to_string(self.path(name)).expect("readable text")
     }
 
+    /// Does something with a database, which is made if need be, while no process is started.
+    pub(crate) fn with_engine<T>(&self, database: &str, work: impl FnOnce(&Engine) -> T) -> T {
+        let _shared = STARTING.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = Engine::open(self.path(database), Options::new()).expect("opens");
+        let result = work(&engine);
+        engine.close().expect("closes");
+        result
+    }
+
     /// Puts records into a database, made if need be.
     pub(crate) fn put(&self, database: &str, contents: &Contents) {
-        let engine = Engine::open(self.path(database), Options::new()).expect("opens");
-        for (name, records) in contents {
-            let table = engine.table(name).expect("created");
-            for (key, value) in records {
-                engine.transact(|txn| txn.put(&table, key, value)).expect("put");
+        self.with_engine(database, |engine| {
+            for (name, records) in contents {
+                let table = engine.table(name).expect("created");
+                for (key, value) in records {
+                    engine.transact(|txn| txn.put(&table, key, value)).expect("put");
+                }
             }
-        }
-        engine.close().expect("closes");
+        });
     }
 
     /// What is in a database.
     pub(crate) fn contents(&self, database: &str) -> Contents {
         let path = self.path(database);
         assert!(path.join("DATABASE").exists(), "there is a database at {}", path.display());
-        let engine = Engine::open(path, Options::new()).expect("opens");
-        let snapshot = engine.snapshot().expect("readable");
-        let tables = engine.tables().into_iter().map(|name| {
-            let table = engine.table(&name).expect("there");
-            let records = snapshot.scan(&table, ..).map(|record| record.expect("readable"));
-            let records = records.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-            (name, records)
-        });
-        tables.collect()
+        self.with_engine(database, |engine| {
+            let snapshot = engine.snapshot().expect("readable");
+            let tables = engine.tables().into_iter().map(|name| {
+                let table = engine.table(&name).expect("there");
+                let records = snapshot.scan(&table, ..).map(|record| record.expect("readable"));
+                let records = records.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+                (name, records)
+            });
+            tables.collect()
+        })
     }
 
     /// The files of one of the database's directories, by name.
@@ -119,6 +136,12 @@ impl From<Output> for Answer {
         let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
         Answer { status: output.status.code(), shown: text(output.stdout), errors: text(output.stderr) }
     }
+}
+
+/// Does something that takes a database's lock, while no process is started.
+pub(crate) fn while_nothing_starts<T>(look: impl FnOnce() -> T) -> T {
+    let _shared = STARTING.read().unwrap_or_else(PoisonError::into_inner);
+    look()
 }
 
 /// A key and its value.
