@@ -1,14 +1,12 @@
 //! One line of a dump.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
-use serde::{Deserialize, Deserializer, Serialize};
 use synod::{KEY_BYTES_MAX, TABLE_NAME_BYTES_MAX, VALUE_BYTES_MAX};
 
+use super::json::{Flaw, Scanner};
 use super::{DUMP_VERSION, base64};
-
-/// So much of the parser's explanation is shown.
-const EXPLANATION_CHARACTERS_MAX: usize = 160;
 
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +39,7 @@ pub struct Record<'l> {
 }
 
 /// How much a dump holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Tables, empty ones too.
     pub tables: u64,
@@ -67,8 +64,13 @@ impl Counts {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// No JSON object with fields that are known.
-    #[error("this is no line of a dump: {0}")]
-    Malformed(String),
+    #[error("this is no line of a dump: {what} (column {column})")]
+    Malformed {
+        /// What is wrong.
+        what: &'static str,
+        /// Where, in bytes from 1 on.
+        column: usize,
+    },
     /// The fields don't make a header, a table, a record or an end.
     #[error("this is no line of a dump: {0}")]
     Incomplete(&'static str),
@@ -76,7 +78,7 @@ pub enum LineError {
     #[error("the dump has format version {0}; this build reads version {DUMP_VERSION}")]
     UnknownVersion(u64),
     /// Base64 that is none.
-    #[error("the field {0} isn't base64 (RFC 4648, padded)")]
+    #[error("the {0} isn't base64 (RFC 4648, padded)")]
     NotBase64(&'static str),
     /// Something is longer than the engine allows.
     #[error("the {what} has {bytes} bytes; at most {limit} are allowed")]
@@ -93,44 +95,117 @@ pub enum LineError {
     NoName,
 }
 
-/// All fields that any line has. Those that aren't there aren't written.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+impl From<Flaw> for LineError {
+    fn from(Flaw { what, column }: Flaw) -> LineError {
+        LineError::Malformed { what, column }
+    }
+}
+
+/// All fields that any line has.
+#[derive(Default)]
 struct Fields<'l> {
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     synod_dump: Option<u64>,
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     timestamp: Option<u64>,
-    #[serde(borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    table: Option<Text<'l>>,
-    #[serde(borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    t: Option<Text<'l>>,
-    #[serde(borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    k: Option<Text<'l>>,
-    #[serde(borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    k64: Option<Text<'l>>,
-    #[serde(borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    v: Option<Text<'l>>,
-    #[serde(borrow, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    v64: Option<Text<'l>>,
-    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    table: Option<Cow<'l, str>>,
+    t: Option<Cow<'l, str>>,
+    key: Option<Cow<'l, [u8]>>,
+    value: Option<Cow<'l, [u8]>>,
     end: Option<Counts>,
 }
 
-/// A field that is there has a value: `null` is none.
-fn present<'l, D: Deserializer<'l>, T: Deserialize<'l>>(field: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(field).map(Some)
+impl<'l> Fields<'l> {
+    fn read(text: &'l [u8]) -> Result<Fields<'l>, LineError> {
+        let mut fields = Fields::default();
+        let mut scanner = Scanner::new(text);
+        scanner.object(|name, scanner| match name {
+            "synod_dump" => set(&mut fields.synod_dump, scanner, |scanner| Ok(scanner.number()?)),
+            "timestamp" => set(&mut fields.timestamp, scanner, |scanner| Ok(scanner.number()?)),
+            "table" => set(&mut fields.table, scanner, table_name),
+            "t" => set(&mut fields.t, scanner, table_name),
+            "k" => set(&mut fields.key, scanner, |scanner| plain(scanner, "key", KEY_BYTES_MAX)),
+            "v" => set(&mut fields.value, scanner, |scanner| plain(scanner, "value", VALUE_BYTES_MAX)),
+            "k64" => set(&mut fields.key, scanner, |scanner| encoded(scanner, "key", KEY_BYTES_MAX)),
+            "v64" => set(&mut fields.value, scanner, |scanner| encoded(scanner, "value", VALUE_BYTES_MAX)),
+            "end" => set(&mut fields.end, scanner, counts),
+            _ => Err(scanner.flaw("a dump has no field with such a name").into()),
+        })?;
+        scanner.end()?;
+        Ok(fields)
+    }
 }
 
-/// A string that is borrowed from the line where it has no escapes.
-#[derive(Serialize, Deserialize)]
-struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
+/// Reads the value of a field that wasn't there yet.
+fn set<'l, T>(
+    field: &mut Option<T>,
+    scanner: &mut Scanner<'l>,
+    read: impl FnOnce(&mut Scanner<'l>) -> Result<T, LineError>,
+) -> Result<(), LineError> {
+    if field.is_some() {
+        return Err(scanner.flaw("the line has this a second time").into());
+    }
+    *field = Some(read(scanner)?);
+    Ok(())
+}
+
+fn text<'l>(scanner: &mut Scanner<'l>, what: &'static str, limit: usize) -> Result<Cow<'l, str>, LineError> {
+    scanner.string(limit)?.map_err(|bytes| LineError::TooLong { what, bytes, limit })
+}
+
+fn table_name<'l>(scanner: &mut Scanner<'l>) -> Result<Cow<'l, str>, LineError> {
+    let name = text(scanner, "table's name", TABLE_NAME_BYTES_MAX)?;
+    if name.is_empty() { Err(LineError::NoName) } else { Ok(name) }
+}
+
+fn plain<'l>(
+    scanner: &mut Scanner<'l>,
+    what: &'static str,
+    limit: usize,
+) -> Result<Cow<'l, [u8]>, LineError> {
+    Ok(match text(scanner, what, limit)? {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    })
+}
+
+fn encoded<'l>(
+    scanner: &mut Scanner<'l>,
+    what: &'static str,
+    limit: usize,
+) -> Result<Cow<'l, [u8]>, LineError> {
+    let digits = scanner.string(limit.div_ceil(3) * 4)?;
+    let digits = digits.map_err(|digits| LineError::TooLong { what, bytes: digits / 4 * 3, limit })?;
+    let bytes = base64::decode(&digits).ok_or(LineError::NotBase64(what))?;
+    match bytes.len() > limit {
+        true => Err(LineError::TooLong { what, bytes: bytes.len(), limit }),
+        false => Ok(Cow::Owned(bytes)),
+    }
+}
+
+fn counts(scanner: &mut Scanner<'_>) -> Result<Counts, LineError> {
+    let [mut tables, mut records, mut key_bytes, mut value_bytes] = [None; 4];
+    scanner.object(|name, scanner| {
+        let field = match name {
+            "tables" => &mut tables,
+            "records" => &mut records,
+            "key_bytes" => &mut key_bytes,
+            "value_bytes" => &mut value_bytes,
+            _ => return Err(scanner.flaw("an end has no field with such a name").into()),
+        };
+        set(field, scanner, |scanner| Ok(scanner.number()?))
+    })?;
+    match (tables, records, key_bytes, value_bytes) {
+        (Some(tables), Some(records), Some(key_bytes), Some(value_bytes)) => {
+            Ok(Counts { tables, records, key_bytes, value_bytes })
+        }
+        _ => Err(LineError::Incomplete("an end has the fields tables, records, key_bytes and value_bytes")),
+    }
+}
 
 impl<'l> Line<'l> {
-    /// Understands a line, without its line break.
+    /// Understands a line, without its line break. Takes memory for keys, values and names within the engine's
+    /// limits, and only for those with escapes or in base64: the others are borrowed.
     pub fn parse(text: &'l [u8]) -> Result<Line<'l>, LineError> {
-        let malformed = |error: serde_json::Error| LineError::Malformed(explain(&error));
-        match serde_json::from_slice(text).map_err(malformed)? {
+        match Fields::read(text)? {
             Fields { synod_dump: Some(version), .. } if version != DUMP_VERSION => {
                 Err(LineError::UnknownVersion(version))
             }
@@ -139,16 +214,21 @@ impl<'l> Line<'l> {
                 timestamp: Some(timestamp),
                 table: None,
                 t: None,
-                k: None,
-                k64: None,
-                v: None,
-                v64: None,
+                key: None,
+                value: None,
                 end: None,
             } => Ok(Line::Header { timestamp }),
-            Fields { synod_dump: None, timestamp: None, table, t, k, k64, v, v64, end } => {
-                let key = bytes(k, k64, "k64")?;
-                let value = bytes(v, v64, "v64")?;
-                Line::of_body(table, t, key, value, end)
+            Fields { synod_dump: None, timestamp: None, table, t, key, value, end } => {
+                match (table, t, key, value, end) {
+                    (Some(name), None, None, None, None) => Ok(Line::Table { name }),
+                    (None, Some(table), Some(key), Some(value), None) => {
+                        Ok(Line::Record(Record { table, key, value }))
+                    }
+                    (None, None, None, None, Some(counts)) => Ok(Line::End(counts)),
+                    _ => Err(LineError::Incomplete(
+                        "one has the field table, or end, or else t with k or k64 and with v or v64",
+                    )),
+                }
             }
             _ => {
                 Err(LineError::Incomplete("a header has the fields synod_dump and timestamp, and no others"))
@@ -156,99 +236,42 @@ impl<'l> Line<'l> {
         }
     }
 
-    fn of_body(
-        table: Option<Text<'l>>,
-        of_table: Option<Text<'l>>,
-        key: Option<Cow<'l, [u8]>>,
-        value: Option<Cow<'l, [u8]>>,
-        end: Option<Counts>,
-    ) -> Result<Line<'l>, LineError> {
-        match (table, of_table, key, value, end) {
-            (Some(name), None, None, None, None) => Ok(Line::Table { name: check_name(name.0)? }),
-            (None, Some(table), Some(key), Some(value), None) => {
-                check_length("key", key.len(), KEY_BYTES_MAX)?;
-                check_length("value", value.len(), VALUE_BYTES_MAX)?;
-                Ok(Line::Record(Record { table: check_name(table.0)?, key, value }))
-            }
-            (None, None, None, None, Some(counts)) => Ok(Line::End(counts)),
-            _ => Err(LineError::Incomplete(
-                "one needs the field table, or end, or else t with k or k64 and with v or v64",
-            )),
-        }
-    }
-
     /// The line's text, with its line break.
-    pub fn write(&self, to: &mut impl std::io::Write) -> std::io::Result<()> {
-        let mut fields = Fields::default();
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Line::Header { timestamp } => {
-                (fields.synod_dump, fields.timestamp) = (Some(DUMP_VERSION), Some(*timestamp));
+                writeln!(to, "{{\"synod_dump\":{DUMP_VERSION},\"timestamp\":{timestamp}}}")
             }
-            Line::Table { name } => fields.table = Some(Text(Cow::Borrowed(name))),
+            Line::Table { name } => {
+                to.write_all(b"{\"table\":")?;
+                serde_json::to_writer(&mut *to, name)?;
+                to.write_all(b"}\n")
+            }
             Line::Record(Record { table, key, value }) => {
-                fields.t = Some(Text(Cow::Borrowed(table)));
-                (fields.k, fields.k64) = texts(key);
-                (fields.v, fields.v64) = texts(value);
+                to.write_all(b"{\"t\":")?;
+                serde_json::to_writer(&mut *to, table)?;
+                write_bytes(to, "k", key)?;
+                write_bytes(to, "v", value)?;
+                to.write_all(b"}\n")
             }
-            Line::End(counts) => fields.end = Some(*counts),
+            Line::End(Counts { tables, records, key_bytes, value_bytes }) => writeln!(
+                to,
+                "{{\"end\":{{\"tables\":{tables},\"records\":{records},\"key_bytes\":{key_bytes},\
+                 \"value_bytes\":{value_bytes}}}}}"
+            ),
         }
-        serde_json::to_writer(&mut *to, &fields)?;
-        to.write_all(b"\n")
     }
 }
 
-/// The bytes that two fields, of which at most one is there, stand for.
-fn bytes<'l>(
-    plain: Option<Text<'l>>,
-    encoded: Option<Text<'l>>,
-    name: &'static str,
-) -> Result<Option<Cow<'l, [u8]>>, LineError> {
-    match (plain, encoded) {
-        (Some(_), Some(_)) => Err(LineError::Incomplete("a key or value is there both plain and as base64")),
-        (Some(Text(Cow::Borrowed(text))), None) => Ok(Some(Cow::Borrowed(text.as_bytes()))),
-        (Some(Text(Cow::Owned(text))), None) => Ok(Some(Cow::Owned(text.into_bytes()))),
-        (None, Some(Text(text))) => {
-            let decoded = base64::decode(&text).ok_or(LineError::NotBase64(name))?;
-            Ok(Some(Cow::Owned(decoded)))
-        }
-        (None, None) => Ok(None),
-    }
-}
-
-/// The two fields, of which one is there, that stand for some bytes.
-fn texts(bytes: &[u8]) -> (Option<Text<'_>>, Option<Text<'_>>) {
+/// Writes a field with some bytes: plain if they are UTF-8, else in base64 and with a name that says so.
+fn write_bytes(to: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => (Some(Text(Cow::Borrowed(text))), None),
-        Err(_) => (None, Some(Text(Cow::Owned(base64::encode(bytes))))),
+        Ok(text) => {
+            write!(to, ",\"{name}\":")?;
+            Ok(serde_json::to_writer(to, text)?)
+        }
+        Err(_) => write!(to, ",\"{name}64\":\"{}\"", base64::encode(bytes)),
     }
-}
-
-fn check_name(name: Cow<'_, str>) -> Result<Cow<'_, str>, LineError> {
-    if name.is_empty() {
-        return Err(LineError::NoName);
-    }
-    check_length("table's name", name.len(), TABLE_NAME_BYTES_MAX)?;
-    Ok(name)
-}
-
-fn check_length(what: &'static str, bytes: usize, limit: usize) -> Result<(), LineError> {
-    if bytes > limit { Err(LineError::TooLong { what, bytes, limit }) } else { Ok(()) }
-}
-
-/// The parser's words, with the column only: the line's number is told elsewhere. They may quote the line, so
-/// they are cut, and stripped of what a terminal would obey.
-fn explain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
-    let mut shown: String =
-        words.chars().take(EXPLANATION_CHARACTERS_MAX).flat_map(char::escape_debug).collect();
-    if shown.len() < words.len() {
-        shown.push('…');
-    }
-    if error.column() > 0 {
-        shown.push_str(&format!(" at column {}", error.column()));
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -288,6 +311,7 @@ mod tests {
             let line = record(&bytes, &bytes[1..2]);
             let text = written(&line);
             assert_eq!(Line::parse(text.trim_end().as_bytes()), Ok(line), "{text}");
+            serde_json::from_str::<serde_json::Value>(&text).expect("others can read it, too");
         }
     }
 
@@ -297,6 +321,9 @@ mod tests {
             "",
             "null",
             "[]",
+            "[1,7]",
+            r#"{"end":[1,2,3,4]}"#,
+            r#"{"t":"t","k":"a","k":"b","v":""}"#,
             "{}",
             "{\"table\":\"t\"} {}",
             r#"{"table":""}"#,
@@ -330,16 +357,11 @@ mod tests {
         let too_long = "x".repeat(KEY_BYTES_MAX + 1);
         let name = format!("{{\"table\":\"{}\"}}", &too_long[..TABLE_NAME_BYTES_MAX + 1]);
         let key = format!("{{\"t\":\"t\",\"k\":\"{too_long}\",\"v\":\"\"}}");
-        for text in [name, key] {
+        let encoded = |bytes| base64::encode(&vec![0xff; bytes]);
+        let key64 = |bytes| format!("{{\"t\":\"t\",\"k64\":\"{}\",\"v\":\"\"}}", encoded(bytes));
+        assert!(Line::parse(key64(KEY_BYTES_MAX).as_bytes()).is_ok());
+        for text in [name, key, key64(KEY_BYTES_MAX + 1), key64(KEY_BYTES_MAX + 100)] {
             assert!(matches!(Line::parse(text.as_bytes()), Err(LineError::TooLong { .. })));
         }
-    }
-
-    #[test]
-    fn explanations_are_short_and_plain() {
-        let text = format!("{{\"\u{9b}{}\":1}}", "x".repeat(10_000));
-        let Err(LineError::Malformed(explanation)) = Line::parse(text.as_bytes()) else { panic!("accepted") };
-        assert!(explanation.len() < 400 && explanation.chars().all(|it| !it.is_control()), "{explanation}");
-        assert!(explanation.contains("at column"), "{explanation}");
     }
 }

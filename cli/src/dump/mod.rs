@@ -24,6 +24,7 @@
 //! notice what gets lost on the way).
 
 pub mod base64;
+mod json;
 mod line;
 mod reader;
 mod writer;

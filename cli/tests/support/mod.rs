@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use synod::{Engine, Options};
 use tempfile::TempDir;
 
@@ -48,18 +49,45 @@ impl Place {
         arguments: impl IntoIterator<Item = A>,
         input: &[u8],
     ) -> Answer {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_synod"));
-        command.current_dir(self.0.path()).args(arguments).env_remove("RUST_LOG");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let alone = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-        let mut child = command.spawn().expect("the binary starts");
-        drop(alone);
+        let mut child = self.start(arguments);
         let mut to = child.stdin.take().expect("piped");
         std::thread::scope(|scope| {
             // It may end before it has read everything.
             scope.spawn(move || drop(to.write_all(input)));
             child.wait_with_output().expect("the binary ends").into()
         })
+    }
+
+    /// Runs `synod` with this input, interrupts it when it has made a file, and goes on with that input.
+    pub(crate) fn synod_interrupted<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        input: &str,
+        file: &str,
+        more: &str,
+    ) -> Answer {
+        let mut child = self.start(arguments);
+        let mut to = child.stdin.take().expect("piped");
+        to.write_all(input.as_bytes()).expect("it reads");
+        let started = Instant::now();
+        while !self.path(file).exists() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{file} is not made");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let process = libc::pid_t::try_from(child.id()).expect("a process number");
+        // SAFETY: sends a signal to a process that was started above and not yet waited for.
+        assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
+        // It may have noticed already.
+        let _ = to.write_all(more.as_bytes());
+        child.wait_with_output().expect("the binary ends").into()
+    }
+
+    fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synod"));
+        command.current_dir(self.0.path()).args(arguments).env_remove("RUST_LOG");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let _alone = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+        command.spawn().expect("the binary starts")
     }
 
     /// Runs a command that must succeed; returns its standard output.
