@@ -162,7 +162,11 @@ fn an_interrupted_load_tells_how_far_it_came() {
     assert!(answer.errors.contains(": interrupted\n"), "{answer:?}");
     let told = answer.errors.split("up to line ").nth(1).and_then(|rest| rest.split(' ').next());
     let records = told.map_or(0, |line| line.parse::<usize>().expect("a number") - 2);
-    assert_eq!(place.contents("db").get("t").map_or(0, |table| table.len()), records, "{answer:?}");
+    assert_eq!(
+        place.contents("db").get("t").map_or(0, std::collections::BTreeMap::len),
+        records,
+        "{answer:?}"
+    );
 }
 
 #[test]
