@@ -50,9 +50,9 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<bool> {
     let mut load = Load::new(&engine, arguments.replace, stop);
     let outcome = load.all(&mut dump);
     let committed = load.committed;
-    // Also what a load has left that failed later; its own failure is what matters then.
+    // Also what a load has left that failed later: nobody shall be told that it's there if it may not stay.
     let flushed = engine.flush().map_err(LoadError::NotDurable);
-    outcome.and(flushed).map_err(|source| failed(source, committed))?;
+    flushed.and(outcome).map_err(|source| failed(source, committed))?;
     drop(load);
     engine.close()?;
     eprintln!("loaded {}", describe(committed.0));
