@@ -1,5 +1,64 @@
 //! What the commands do. Each returns whether everything it checked was in order.
 
+pub(crate) mod backup;
+pub(crate) mod dump;
 pub(crate) mod gc;
+pub(crate) mod load;
 pub(crate) mod micro;
+pub(crate) mod stats;
 pub(crate) mod tpcc;
+pub(crate) mod verify;
+
+use crate::{Error, Result};
+use std::io::Write;
+use std::path::Path;
+use synod::{Engine, Options};
+
+/// The directories whose files show that there is, or was, a database.
+const PARTS: [&str; 2] = ["checkpoints", "wal"];
+
+/// Checks that there is a database in `directory`, damaged or not: opening would create one.
+fn require_database(directory: &Path) -> Result<()> {
+    if exists(&directory.join("DATABASE"))? || PARTS.iter().any(|part| has_files(&directory.join(part))) {
+        return Ok(());
+    }
+    let inside = directory.join("data");
+    let hint = match exists(&inside.join("DATABASE"))? {
+        true => format!("; did you mean {}?", inside.display()),
+        false => String::new(),
+    };
+    Err(Error::NoDatabase { path: directory.to_path_buf(), hint })
+}
+
+/// Checks that `directory` is no backup: opening would make a database of it.
+fn refuse_backup(directory: &Path) -> Result<()> {
+    if directory.join("BACKUP").is_file() {
+        return Err(Error::IsBackup { path: directory.to_path_buf() });
+    }
+    Ok(())
+}
+
+/// Opens the database in `directory`, which must be there, to read it: no checkpoint is taken.
+fn open_existing(directory: &Path) -> Result<Engine> {
+    require_database(directory)?;
+    refuse_backup(directory)?;
+    Ok(Engine::open(directory, Options::new().checkpoint_log_bytes(u64::MAX))?)
+}
+
+/// Writes a result to standard output, which may be closed.
+fn show(text: &str) -> Result<()> {
+    let written = writeln!(std::io::stdout(), "{text}");
+    written.map_err(|source| Error::io("cannot write to", Path::new("standard output"), source))
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    match path.try_exists() {
+        // A file where a directory should be: nothing can be in it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(false),
+        outcome => outcome.map_err(|source| Error::io("cannot look at", path, source)),
+    }
+}
+
+fn has_files(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
+}

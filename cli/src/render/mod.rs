@@ -2,8 +2,11 @@
 
 pub(crate) mod gc;
 pub(crate) mod micro;
+pub(crate) mod moment;
+pub(crate) mod stats;
 pub(crate) mod tpcc;
 pub(crate) mod units;
+pub(crate) mod verify;
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 

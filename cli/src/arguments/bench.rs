@@ -1,30 +1,15 @@
-//! The command line.
+//! The arguments of `synod bench`.
 
+use super::Arguments;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Subcommand};
 use std::path::PathBuf;
 use synod::{DeadlockPolicy, Durability, Isolation};
 use synod_bench::tpcc::Mix;
 
-/// Benchmarks for the Synod transaction engine.
-#[derive(Debug, Parser)]
-#[command(name = "synod", version)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
+/// A benchmark.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Measures the engine.
-    Bench {
-        #[command(subcommand)]
-        bench: Bench,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
+pub enum Bench {
     /// An order-entry workload after TPC-C: load, run, check the twelve consistency conditions.
     Tpcc(TpccArguments),
     /// Single operations, as multiples of one look-up (L) and one flush (F) of this machine.
@@ -35,73 +20,73 @@ pub(crate) enum Bench {
 
 /// Without any option: one warehouse in a temporary directory, all cores, ten seconds.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct TpccArguments {
+pub struct TpccArguments {
     /// Warehouses [default: 1, or what the database at --path has]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) warehouses: Option<u16>,
+    pub warehouses: Option<u16>,
 
     /// Threads that run transactions [default: one per core; with --think ten per warehouse]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) threads: Option<u16>,
+    pub threads: Option<u16>,
 
     /// How long to run, in seconds
     #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = positive_seconds)]
-    pub(crate) seconds: f64,
+    pub seconds: f64,
 
     /// When a commit counts as done: sync, group, buffered or none [default: group; in memory none]
     #[arg(long, value_name = "LEVEL")]
-    pub(crate) durability: Option<Durability>,
+    pub durability: Option<Durability>,
 
     /// What to do about deadlocks: detect, wound-wait, wait-die or no-wait
     #[arg(long, value_name = "POLICY", default_value = "detect")]
-    pub(crate) deadlock: DeadlockPolicy,
+    pub deadlock: DeadlockPolicy,
 
     /// Isolation of updates: read-uncommitted, read-committed, repeatable-read or serializable
     #[arg(long, value_name = "LEVEL", default_value = "serializable")]
-    pub(crate) isolation: Isolation,
+    pub isolation: Isolation,
 
     /// Directory of the database, kept, and reused if it is loaded [default: temporary, removed at the end]
     #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
-    pub(crate) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
 
     /// Keep the database in memory only, without a log
     #[arg(long)]
-    pub(crate) in_memory: bool,
+    pub in_memory: bool,
 
     /// Cards of each kind in the deck, as in no=50,p=50,os=0,d=0,sl=0
     #[arg(long, value_name = "MIX", default_value_t = Mix::STANDARD)]
-    pub(crate) mix: Mix,
+    pub mix: Mix,
 
     /// Keep keying and think times; each thread is one terminal
     #[arg(long)]
-    pub(crate) think: bool,
+    pub think: bool,
 
     /// Transactions that a thread may have committed and not yet durable; each stands for a waiting terminal
     /// [default: 64 for group durability, otherwise 1]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=65536))]
-    pub(crate) in_flight: Option<u32>,
+    pub in_flight: Option<u32>,
 
     /// What data and inputs follow from
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
+    pub seed: u64,
 
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    pub json: Option<PathBuf>,
 
     /// Load the database at --path and check it, without a run
     #[arg(long, requires = "path")]
-    pub(crate) load_only: bool,
+    pub load_only: bool,
 
     /// Population of each warehouse as a fraction of the full size, for tests and smoke runs: 0.01 has 1,000
     /// items and 30 customers a district
     #[arg(long, value_name = "FRACTION", hide = true, value_parser = fraction)]
-    pub(crate) scale: Option<f64>,
+    pub scale: Option<f64>,
 }
 
 impl TpccArguments {
     /// The durability level, after a check that it goes with the rest.
-    pub(crate) fn durability(&self) -> Durability {
+    pub fn durability(&self) -> Durability {
         match self.durability {
             Some(level) if self.in_memory && level != Durability::None => conflict(&format!(
                 "--in-memory has no log, so a commit can't be {level}: leave --durability out, or --in-memory"
@@ -113,7 +98,7 @@ impl TpccArguments {
     }
 
     /// How many transactions a thread may have in flight, after a check that it goes with the rest.
-    pub(crate) fn in_flight(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         match (self.in_flight, self.think, self.durability()) {
             (Some(in_flight), true, _) if in_flight > 1 => conflict(
                 "with --think each thread is one terminal, which waits for its transaction: leave --in-flight out",
@@ -127,50 +112,50 @@ impl TpccArguments {
 
 /// How `micro` measures.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct MicroArguments {
+pub struct MicroArguments {
     /// Records of the table
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) records: u64,
+    pub records: u64,
 
     /// Threads that run operations at the same time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: u16,
+    pub threads: u16,
 
     /// Rounds; figures are medians over them
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) rounds: u16,
+    pub rounds: u16,
 
     /// Operations of each thread in each round
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(10..))]
-    pub(crate) operations: u32,
+    pub operations: u32,
 
     /// Directory for the database [default: temporary, removed at the end]
     #[arg(long, value_name = "DIR")]
-    pub(crate) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
 
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    pub json: Option<PathBuf>,
 }
 
 /// How `gc` updates.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct GcArguments {
+pub struct GcArguments {
     /// Updates, of all threads together
     #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10..))]
-    pub(crate) updates: u64,
+    pub updates: u64,
 
     /// Records, each as likely to be updated as any other
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) records: u64,
+    pub records: u64,
 
     /// Threads that update [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: Option<u16>,
+    pub threads: Option<u16>,
 
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    pub json: Option<PathBuf>,
 }
 
 /// Ends the program as clap does for arguments that contradict each other.
@@ -195,6 +180,8 @@ fn fraction(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::Command;
+    use clap::Parser;
 
     fn tpcc(arguments: &[&str]) -> Result<TpccArguments, clap::Error> {
         let all = ["synod", "bench", "tpcc"].iter().chain(arguments);
@@ -202,11 +189,6 @@ mod tests {
             Command::Bench { bench: Bench::Tpcc(arguments) } => Ok(arguments),
             other => panic!("parsed as {other:?}"),
         }
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Arguments::command().debug_assert();
     }
 
     #[test]

@@ -1,0 +1,67 @@
+//! The command line.
+
+mod bench;
+mod data;
+
+pub use bench::{Bench, GcArguments, MicroArguments, TpccArguments};
+pub use data::{
+    BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
+};
+
+use clap::{Parser, Subcommand};
+
+/// Databases of the Synod transaction engine: look at them, move them, check them, measure them.
+#[derive(Debug, Parser)]
+#[command(name = "synod", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measures the engine.
+    Bench {
+        /// Which benchmark.
+        #[command(subcommand)]
+        bench: Bench,
+    },
+    /// Writes the records of a database as lines of JSON.
+    ///
+    /// All of them as of one moment. The last line counts what came before, so that a dump that was cut is noticed.
+    Dump(DumpArguments),
+    /// Puts the records of a dump into a database.
+    ///
+    /// Tables that are missing are created. A file is checked from beginning to end first; what comes through a
+    /// pipe can't be. Records are committed a thousand at a time: if something is wrong with one, those before it
+    /// stay, and the command says how many.
+    Load(LoadArguments),
+    /// Shows what a database holds, its files, and what opening it took.
+    Stats(StatsArguments),
+    /// Checks every byte of a database or a backup, and changes nothing.
+    ///
+    /// Each damage is a line, with its file and offset. What a crash has left at the end of the log is none, and a
+    /// remark: nobody was promised it, and the next opening cuts it off. The exit status is 0 if all is whole, 1 if
+    /// anything is damaged, 2 if that can't be told, for instance because a program has the database open.
+    Verify(VerifyArguments),
+    /// Makes a backup of a database, or brings one up to date.
+    ///
+    /// The first time everything is written, later only what is new, as long as the log still has it. A program
+    /// that has the database open makes backups itself, with Engine::backup_to.
+    Backup(BackupArguments),
+    /// Makes a database of a backup, which stays as it is, and checks every byte of it.
+    Restore(RestoreArguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,66 @@
+//! The `synod` command: looks at databases, moves them, checks them, measures them.
+//!
+//! `synod dump` and `synod load` write and read the records of a database as text ([`dump`]), `synod stats`
+//! shows what it holds, `synod verify` checks its files; `synod backup` and `synod restore` copy it. `synod
+//! bench tpcc` loads and runs an order-entry workload after TPC-C and checks its data; `synod bench micro`
+//! measures single operations; `synod bench gc` looks at memory.
+//!
+//! Results go to standard output, progress and logs to standard error (`RUST_LOG` sets what is logged). The
+//! exit status is 0 if all went well and every check passed, 1 if not, 2 for arguments that make no sense (and for
+//! what `verify` can't tell).
+
+pub mod arguments;
+mod commands;
+pub mod dump;
+mod error;
+mod interrupt;
+mod json;
+mod meter;
+mod place;
+mod render;
+
+use arguments::{Arguments, Bench, Command};
+use clap::Parser;
+use std::fmt::Display;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+pub use error::{Error, Result};
+
+/// The exit status of a check that can't be made, as of arguments that make no sense.
+const CANNOT_TELL: u8 = 2;
+
+/// Does what the program's arguments say.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match arguments.command {
+        Command::Bench { bench: Bench::Tpcc(arguments) } => exit(commands::tpcc::run(&arguments)),
+        Command::Bench { bench: Bench::Micro(arguments) } => exit(commands::micro::run(&arguments)),
+        Command::Bench { bench: Bench::Gc(arguments) } => exit(commands::gc::run(&arguments)),
+        Command::Dump(arguments) => exit(commands::dump::run(&arguments)),
+        Command::Load(arguments) => exit(commands::load::run(&arguments)),
+        Command::Stats(arguments) => exit(commands::stats::run(&arguments)),
+        Command::Verify(arguments) => match commands::verify::run(&arguments) {
+            Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
+            found => exit(found),
+        },
+        Command::Backup(arguments) => exit(commands::backup::backup(&arguments)),
+        Command::Restore(arguments) => exit(commands::backup::restore(&arguments)),
+    }
+}
+
+/// The exit status for what a command answered; an error is shown.
+fn exit(passed: Result<bool, impl Display>) -> ExitCode {
+    match passed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(&error, ExitCode::FAILURE),
+    }
+}
+
+fn failed(error: &impl Display, status: ExitCode) -> ExitCode {
+    eprintln!("error: {error}");
+    status
+}

@@ -1,0 +1,55 @@
+//! How far a command has come, for those who wait: nothing in the first second, then a line on standard error.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// When progress is shown for the first time.
+const FIRST_AFTER: Duration = Duration::from_secs(1);
+
+/// How often the line on a terminal is drawn anew.
+const REDRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// How often another line comes where there's no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows on standard error how far a step has come.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    is_terminal: bool,
+    next: Instant,
+    /// How many characters stand on the terminal's line.
+    drawn: usize,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Meter {
+        Meter { is_terminal: std::io::stderr().is_terminal(), next: Instant::now() + FIRST_AFTER, drawn: 0 }
+    }
+
+    /// To be called for every record; `text` is asked for only when it is shown. Costs a look at the clock.
+    pub(crate) fn step(&mut self, text: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if now < self.next {
+            return;
+        }
+        let text = text();
+        if self.is_terminal {
+            self.next = now + REDRAW_EVERY;
+            eprint!("\r{text:width$}", width = self.drawn);
+            // Progress that can't be shown is no reason to fail.
+            let _ = std::io::stderr().flush();
+            self.drawn = text.chars().count();
+        } else {
+            self.next = now + LINE_EVERY;
+            eprintln!("{text}");
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.drawn > 0 {
+            eprint!("\r{:width$}\r", "", width = self.drawn);
+        }
+    }
+}
