@@ -1,9 +1,10 @@
 //! Backups: complete, consistent, kept up to date, and never mistaken for something else.
 
 use std::path::Path;
+use std::time::Duration;
 
 use synod::device::{Device, Fault, MemoryDevice, Survival};
-use synod::{Engine, Error, restore};
+use synod::{Durability, Engine, Error, restore};
 
 use super::support::{HOME, contents, open, options, put};
 
@@ -92,6 +93,25 @@ fn other_directories_and_other_databases_are_refused() {
     assert!(matches!(memory.backup_to("/third"), Err(Error::NoLog)));
 }
 
+/// Otherwise the next backup would go on from commits that never were.
+#[test]
+fn what_is_in_a_backup_is_never_lost_by_the_database() {
+    let device = MemoryDevice::new();
+    let options = options(&device).flush_interval(Duration::from_secs(3600)).durability(Durability::Buffered);
+    let engine = Engine::open(HOME, options).unwrap();
+    let table = engine.table("t").unwrap();
+    for round in 0..3 {
+        for key in 0..10 {
+            engine.transact(|txn| txn.put(&table, u64::to_be_bytes(key), u64::to_be_bytes(round))).unwrap();
+        }
+        engine.backup_to(BACKUP).unwrap();
+        let after = device.crash(Survival::Nothing);
+        let (database, backup) =
+            (open(&after), Engine::open(BACKUP, super::support::options(&after)).unwrap());
+        assert_eq!(contents(&backup, "t"), contents(&database, "t"));
+    }
+}
+
 /// Backups and a restore, with a power cut at the n-th operation from the first backup on. Returns whether it got through.
 fn interrupted(nth: u64, survival: Survival) -> bool {
     let device = MemoryDevice::new();
@@ -129,6 +149,10 @@ fn interrupted(nth: u64, survival: Survival) -> bool {
             );
         }
         Err(error) => assert_eq!(completed, 0, "a completed backup can't be opened: {error}"),
+    }
+    if completed == 0 && restore(BACKUP, "/early", &options(&after)).is_ok() {
+        let early = Engine::open("/early", options(&after)).unwrap();
+        assert_eq!(contents(&early, "t").len(), 30, "an unfinished backup can be restored");
     }
     match Engine::open("/copy", options(&after.crash(Survival::Everything))) {
         Ok(copy) if completed == 3 => assert!(contents(&copy, "t").values().all(|value| *value == 2)),
