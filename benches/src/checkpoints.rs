@@ -33,11 +33,9 @@ const LOADED_AT_ONCE: u64 = 100;
 /// How much is written at once when the disk is measured.
 const DISK_PIECE_BYTES: usize = 1 << 20;
 
-/// What to measure with.
-#[derive(Clone, Debug, Serialize)]
+/// How to measure.
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct CheckpointsOptions {
-    /// Where the database goes; nothing else may be there.
-    pub directory: PathBuf,
     /// Records in the database.
     pub records: u64,
     /// Bytes in each value.
@@ -95,17 +93,21 @@ pub struct CheckpointsReport {
     pub taken_beside: u64,
 }
 
-/// Measures in a new database.
+/// Measures in a new database, in a directory where there is nothing else.
 ///
 /// # Errors
 ///
 /// If an option is zero, or the engine or the disk fails.
-pub fn measure(options: CheckpointsOptions, progress: &mut Progress) -> Result<CheckpointsReport> {
+pub fn measure(
+    directory: &Path,
+    options: CheckpointsOptions,
+    progress: &mut Progress,
+) -> Result<CheckpointsReport> {
     let CheckpointsOptions { records, value_bytes, threads, rounds, .. } = options;
     if records == 0 || threads == 0 || rounds == 0 || options.window.is_zero() {
         return Err(Error::Settings("records, threads, rounds and time must be above zero".to_string()));
     }
-    let bench = Bench { options: &options };
+    let bench = Bench { directory, options: &options };
     progress.set(0, || "loading".to_string());
     bench.load()?;
     progress.set(0, || "replaying the log".to_string());
@@ -150,6 +152,7 @@ impl Updates {
 }
 
 struct Bench<'o> {
+    directory: &'o Path,
     options: &'o CheckpointsOptions,
 }
 
@@ -167,7 +170,7 @@ impl Bench<'_> {
     }
 
     fn home(&self) -> PathBuf {
-        self.options.directory.join("data")
+        self.directory.join("data")
     }
 
     fn load(&self) -> Result<()> {
@@ -230,13 +233,12 @@ impl Bench<'_> {
 
     /// How many bytes a second the disk takes, of so many.
     fn disk(&self, bytes: u64) -> Result<f64> {
-        let path = self.options.directory.join("disk");
+        let path = self.directory.join("disk");
         let rates = (0..self.options.rounds).map(|_| write_file(&path, bytes));
         let rates = rates.collect::<std::io::Result<Vec<f64>>>();
         let removed = std::fs::remove_file(&path);
-        let rates =
-            rates.map_err(|source| Error::Io { action: "cannot write", path: path.clone(), source })?;
-        removed.map_err(|source| Error::Io { action: "cannot remove", path: path.clone(), source })?;
+        let rates = rates.map_err(|source| Error::io("cannot write", &path, source))?;
+        removed.map_err(|source| Error::io("cannot remove", &path, source))?;
         Ok(median(rates))
     }
 

@@ -39,6 +39,7 @@ pub fn run() -> ExitCode {
         Command::Bench { bench: Bench::Tpcc(arguments) } => exit(commands::tpcc::run(&arguments)),
         Command::Bench { bench: Bench::Micro(arguments) } => exit(commands::micro::run(&arguments)),
         Command::Bench { bench: Bench::Gc(arguments) } => exit(commands::gc::run(&arguments)),
+        Command::Bench { bench: Bench::Checkpoint(arguments) } => exit(commands::checkpoint::run(&arguments)),
         Command::Dump(arguments) => exit(commands::dump::run(&arguments)),
         Command::Load(arguments) => exit(commands::load::run(&arguments)),
         Command::Stats(arguments) => exit(commands::stats::run(&arguments)),

@@ -1,4 +1,4 @@
-//! `synod bench micro` and `synod bench gc`, with little to do.
+//! `synod bench micro`, `synod bench gc` and `synod bench checkpoint`, with little to do.
 
 use std::process::{Command, Output};
 
@@ -53,4 +53,27 @@ fn gc_keeps_memory_flat() {
             .min(report["resident_at_end_bytes"].as_u64().unwrap_or(0));
     // Kept for ever, 90,000 more versions of 100 bytes would take 9 MB and more.
     assert!(grown < 8 << 20, "{report}");
+}
+
+#[test]
+fn checkpoint_shows_every_rate() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("checkpoint.json");
+    let output = bench(&format!(
+        "checkpoint --records 3000 --rounds 1 --seconds 0.1 --path {} --json {}",
+        directory.path().display(),
+        json.display()
+    ));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    for expected in ["write a checkpoint", "load it", "replay the log instead", "beside checkpoints"] {
+        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    assert!(report["checkpoint_bytes"].as_u64().expect("a number") > 3000 * 108, "{report}");
+    for (what, rate) in [("write", "records_per_s"), ("load", "bytes_per_s"), ("replay", "bytes_per_s")] {
+        assert!(report[what][rate].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1, "only the report is left");
 }

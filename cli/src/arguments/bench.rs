@@ -16,6 +16,8 @@ pub enum Bench {
     Micro(MicroArguments),
     /// Memory under endless updates of few records.
     Gc(GcArguments),
+    /// Checkpoints: how fast they are written and loaded, and what they cost transactions beside them.
+    Checkpoint(CheckpointArguments),
 }
 
 /// Without any option: one warehouse in a temporary directory, all cores, ten seconds.
@@ -152,6 +154,38 @@ pub struct GcArguments {
     /// Threads that update [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+
+    /// Also write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// How `checkpoint` measures.
+#[derive(Args, Clone, Debug)]
+pub struct CheckpointArguments {
+    /// Records in the database
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: u64,
+
+    /// Bytes in each value
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=16_777_216))]
+    pub value_bytes: u32,
+
+    /// Threads that update [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub threads: Option<u16>,
+
+    /// How often everything is measured; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+
+    /// How long the updates run each time, in seconds
+    #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = positive_seconds)]
+    pub seconds: f64,
+
+    /// Directory in which a temporary database goes [default: that for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
 
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,7 @@
 mod bench;
 mod data;
 
-pub use bench::{Bench, GcArguments, MicroArguments, TpccArguments};
+pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
 pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
 };
