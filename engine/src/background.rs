@@ -68,7 +68,6 @@ impl Background {
         if let Some(checkpointer) = checkpointer {
             let (checkpointer, stopped) = (checkpointer.clone(), background.add_stop());
             background.spawn("synod-checkpoints", move || {
-                give_way_to_others();
                 while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_LOOK_INTERVAL) {
                     checkpointer.take_if_due();
                 }
@@ -122,18 +121,3 @@ impl Drop for Background {
         self.stop();
     }
 }
-
-/// How much this thread gives way to others: with this much, about a quarter of a processor that others want.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 5;
-
-/// Lets the other threads have the processor whenever they want it: on an idle machine that costs nothing.
-#[cfg(target_os = "linux")]
-fn give_way_to_others() {
-    // On Linux this is about the calling thread alone. A refusal does no harm.
-    // SAFETY: no memory is passed.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn give_way_to_others() {}

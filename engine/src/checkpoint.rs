@@ -14,6 +14,7 @@
 //!
 //! [`Options`]: crate::Options
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,12 +29,21 @@ use synod_storage::{Error as StorageError, Home, Timestamp};
 use synod_txn::Store;
 
 use crate::options::CheckpointSettings;
-use crate::view::{CatalogChanges, View};
+use crate::view::{CatalogChanges, Pace, View};
 use crate::{Error, Result};
 
 /// How long to wait after a failed checkpoint before the next attempt; doubles up to the maximum.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// In the background, a checkpoint is written for so long at a time, and then rests for several times as long:
+/// it takes a fifth of one processor. (A low priority would do on an idle machine; on a busy one it might never
+/// get done.)
+const WORK_AT_ONCE: Duration = Duration::from_millis(2);
+const REST_FACTOR: u32 = 4;
+
+/// However long a piece of work took, for instance because the disk was slow.
+const REST_MAX: Duration = Duration::from_millis(50);
 
 /// A checkpoint that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -175,11 +185,21 @@ impl Checkpointer {
         if state.retry.is_some_and(|(at, _)| Instant::now() < at) {
             return false;
         }
-        let log_bytes = i128::from(self.wal().stats().appended_bytes) - state.log_bytes_before;
-        let last_bytes = state.installed.last().map_or(0, |installed| installed.bytes);
-        let by_bytes = log_bytes >= i128::from(self.settings.log_bytes.max(last_bytes));
+        let log_bytes = self.log_bytes(&state);
+        let by_bytes = log_bytes >= self.due_at(&state);
         let by_time = self.settings.interval.is_some_and(|interval| state.last.elapsed() >= interval);
         by_bytes || by_time && log_bytes > 0
+    }
+
+    /// How much log there is since the newest checkpoint.
+    fn log_bytes(&self, state: &State) -> i128 {
+        i128::from(self.wal().stats().appended_bytes) - state.log_bytes_before
+    }
+
+    /// After so much log a checkpoint is due.
+    fn due_at(&self, state: &State) -> i128 {
+        let last_bytes = state.installed.last().map_or(0, |installed| installed.bytes);
+        i128::from(self.settings.log_bytes.max(last_bytes))
     }
 
     /// The background's turn, if it is due. A failure is logged, counted, and tried again later.
@@ -187,8 +207,8 @@ impl Checkpointer {
         if !self.is_due() {
             return;
         }
-        let is_cancelled = || self.is_cancelled.load(Ordering::Relaxed);
-        match self.take(&is_cancelled) {
+        let began = Cell::new(Instant::now());
+        match self.take(&|| self.pace(&began)) {
             Ok(checkpoint) => tracing::info!(?checkpoint, "took a checkpoint"),
             Err(Error::Closed) => {}
             Err(error) => {
@@ -200,16 +220,36 @@ impl Checkpointer {
         }
     }
 
+    /// Lets others have the processor most of the time, unless the log has grown too long for that. `began` is
+    /// when the work began, or was last interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the background's work is to end.
+    fn pace(&self, began: &Cell<Instant>) -> Result<()> {
+        if self.is_cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Closed);
+        }
+        let worked = began.get().elapsed();
+        if worked >= WORK_AT_ONCE {
+            let state = self.state.lock();
+            let is_late = self.log_bytes(&state) >= 2 * self.due_at(&state);
+            drop(state);
+            if !is_late {
+                std::thread::sleep((worked * REST_FACTOR).min(REST_MAX));
+            }
+            began.set(Instant::now());
+        }
+        Ok(())
+    }
+
     /// Takes a checkpoint now, after any that is being taken.
     ///
     /// # Errors
-    /// [`Error::Closed`] if it was cancelled; whatever the disk says. The database is as it was.
-    pub(crate) fn take(&self, is_cancelled: &dyn Fn() -> bool) -> Result<Checkpoint> {
+    /// What `pace` says; whatever the disk says. The database is as it was.
+    pub(crate) fn take(&self, pace: &Pace<'_>) -> Result<Checkpoint> {
         let _taking = self.taking.lock();
-        if is_cancelled() {
-            return Err(Error::Closed);
-        }
-        let taken = self.write_and_prune(is_cancelled);
+        pace()?;
+        let taken = self.write_and_prune(pace);
         match &taken {
             Ok(checkpoint) => {
                 self.taken.fetch_add(1, Ordering::Relaxed);
@@ -223,7 +263,7 @@ impl Checkpointer {
         taken
     }
 
-    fn write_and_prune(&self, is_cancelled: &dyn Fn() -> bool) -> Result<Checkpoint> {
+    fn write_and_prune(&self, pace: &Pace<'_>) -> Result<Checkpoint> {
         let started = Instant::now();
         let appended = self.wal().stats().appended_bytes;
         let view = View::open(&self.store, &self.catalog_changes)?;
@@ -244,7 +284,7 @@ impl Checkpointer {
         view.flush_log()?;
         let header = view.header(self.wal().start_after(view.timestamp()));
         let mut writer = CheckpointWriter::create(&self.home, header, self.settings.writing)?;
-        view.write(&mut writer, is_cancelled)?;
+        view.write(&mut writer, pace)?;
         let info = writer.finish()?;
         drop(view);
 

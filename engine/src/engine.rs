@@ -272,7 +272,7 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.check_open()?;
         let checkpointer = self.inner.checkpointer.as_ref().ok_or(Error::NoLog)?;
-        checkpointer.take(&|| false)
+        checkpointer.take(&|| Ok(()))
     }
 
     /// Makes everything committed so far durable, whatever level it was committed at (but not what was

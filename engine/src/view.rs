@@ -8,7 +8,10 @@ use synod_storage::wal::{FrameBuilder, LogStart};
 use synod_storage::{DroppedTable, Table, TableId, Timestamp};
 use synod_txn::{Cursor, Direction, Snapshot, Store};
 
-use crate::{Error, Result};
+use crate::Result;
+
+/// Sleeps a little, or not, or ends the work.
+pub(crate) type Pace<'a> = dyn Fn() -> Result<()> + 'a;
 
 /// Held while a table is created or dropped.
 pub(crate) type CatalogChanges = Mutex<FrameBuilder>;
@@ -27,10 +30,11 @@ pub(crate) struct View {
 impl View {
     /// A view of the newest state.
     pub(crate) fn open(store: &Arc<Store>, catalog_changes: &CatalogChanges) -> Result<View> {
-        let oldest = Snapshot::oldest(store)?;
         // No table may be between its line in the log and its place in the catalog.
         let _changes = catalog_changes.lock();
         let newest = Snapshot::newest(store)?;
+        // Afterwards: without retention this is one at least as new, and what lies before `newest` may be gone.
+        let oldest = Snapshot::oldest(store)?;
         let catalog = store.catalog();
         let mut tables = catalog.tables();
         tables.sort_by_key(|table| table.id());
@@ -66,11 +70,11 @@ impl View {
         }
     }
 
-    /// Writes all tables into a checkpoint.
+    /// Writes all tables into a checkpoint. `pace` is called every few dozen records, while nothing is locked.
     ///
     /// # Errors
-    /// [`Error::Closed`] if it was cancelled, and what the writer says.
-    pub(crate) fn write(&self, writer: &mut CheckpointWriter, is_cancelled: &dyn Fn() -> bool) -> Result<()> {
+    /// What `pace` and the writer say.
+    pub(crate) fn write(&self, writer: &mut CheckpointWriter, pace: &Pace<'_>) -> Result<()> {
         for table in &self.dropped {
             writer.add_dropped_table(table.clone());
         }
@@ -79,9 +83,7 @@ impl View {
             let mut cursor =
                 Cursor::new(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded, Direction::Forward);
             while !cursor.is_done() {
-                if is_cancelled() {
-                    return Err(Error::Closed);
-                }
+                pace()?;
                 self.write_leaf(table, &mut cursor, writer)?;
             }
         }

@@ -10,6 +10,10 @@
 //!
 //! Everything but the stamp and the link to the next older version is immutable, so readers need no
 //! lock: whoever can reach a version while pinned to an epoch can read it.
+//!
+//! A chain gets shorter at two places: the end that nobody reads is *cut* off, by anyone; and the version
+//! behind the newest one is *passed over*, by the one who holds the record's lock. To keep the two apart,
+//! the link of a version that is being passed over is frozen: nobody cuts there.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
@@ -22,6 +26,9 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 const PENDING: u64 = 1 << 63;
 const TOMBSTONE: u32 = u32::MAX;
+
+/// The lowest bit of a link: the version that it belongs to is being passed over.
+const FROZEN: usize = 1;
 
 /// The memory layout of a version's fixed part; the value's bytes follow it.
 #[repr(C)]
@@ -157,7 +164,7 @@ impl<'g> Version<'g> {
     #[inline]
     pub fn next(self) -> Option<Version<'g>> {
         // SAFETY: a linked version outlives every reader pinned while it was reachable.
-        unsafe { Version::from_raw(self.header().next.load(Ordering::Acquire)) }
+        unsafe { Version::from_raw(thawed(self.header().next.load(Ordering::Acquire))) }
     }
 
     /// Links an unpublished version in front of `next`.
@@ -173,19 +180,59 @@ impl<'g> Version<'g> {
     /// No reader that starts later may need what is older than this version.
     pub unsafe fn cut(self, guard: &Guard) -> usize {
         let mut retired = 0;
-        let mut link = self;
+        let next = &self.header().next;
+        let mut first = next.load(Ordering::Acquire);
         loop {
+            if first.is_null() || is_frozen(first) {
+                // The older ones belong to the chain without this version.
+                return 0;
+            }
+            // AcqRel: as below.
+            match next.compare_exchange_weak(first, null_mut(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(found) => first = found,
+            }
+        }
+        let mut older = first;
+        // SAFETY: the exchange made this thread the only owner of the link to `older`.
+        while let Some(version) = unsafe { Version::from_raw(thawed(older)) } {
+            retired += 1;
             // AcqRel: acquire pairs with the release that linked the older version; release lets a
             // second cutter, which finds null, know that nothing is left for it.
-            let older = link.header().next.swap(null_mut(), Ordering::AcqRel);
-            // SAFETY: the swap made this thread the only owner of the link to `older`.
-            let Some(older) = (unsafe { Version::from_raw(older) }) else { return retired };
-            retired += 1;
-            // SAFETY: `older` is unreachable for readers that pin from now on. It is read once more,
-            // above, but this thread is pinned.
-            unsafe { older.retire(guard) };
-            link = older;
+            older = version.header().next.swap(null_mut(), Ordering::AcqRel);
+            // SAFETY: it is unreachable for readers that pin from now on.
+            unsafe { version.retire(guard) };
         }
+        retired
+    }
+
+    /// Takes the next older version out of the chain, and retires it; false if it was cut off meanwhile. Those
+    /// behind it stay.
+    ///
+    /// # Safety
+    /// This is the newest version, its record is locked by the caller, and no reader that starts later may
+    /// need the next older one.
+    pub unsafe fn pass_over_next(self, guard: &Guard) -> bool {
+        let link = &self.header().next;
+        let raw = link.load(Ordering::Acquire);
+        // SAFETY: a linked version outlives this pinned thread.
+        let Some(older) = (unsafe { Version::from_raw(raw) }) else { return false };
+        let next = &older.header().next;
+        let mut behind = next.load(Ordering::Acquire);
+        // Frozen, the link stays as it is: what is behind can't be retired by a cut there.
+        while let Err(found) =
+            next.compare_exchange_weak(behind, frozen(behind), Ordering::AcqRel, Ordering::Acquire)
+        {
+            behind = found;
+        }
+        // Release: readers that come this way see what is behind.
+        if link.compare_exchange(raw, behind, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // A cut has taken both.
+            return false;
+        }
+        // SAFETY: nobody who pins from now on can reach it, and only one lock holder passes over it.
+        unsafe { older.retire(guard) };
+        true
     }
 
     /// Frees the version once all threads that could be reading it have moved on.
@@ -235,6 +282,19 @@ impl PartialEq for Version<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.header == other.header
     }
+}
+
+fn frozen(link: *mut Header) -> *mut Header {
+    link.map_addr(|address| address | FROZEN)
+}
+
+#[inline]
+fn thawed(link: *mut Header) -> *mut Header {
+    link.map_addr(|address| address & !FROZEN)
+}
+
+fn is_frozen(link: *mut Header) -> bool {
+    link.addr() & FROZEN != 0
 }
 
 fn layout(value_len: usize) -> Layout {

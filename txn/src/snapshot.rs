@@ -31,6 +31,26 @@ const FREE: u64 = u64::MAX;
 /// The reader is about to choose its timestamp; the watermark must not move meanwhile.
 const CHOOSING: u64 = u64::MAX - 1;
 
+/// Who reads the past, as far as a committer knows.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    /// Nobody reads below this, now or later.
+    pub(crate) watermark: Timestamp,
+    /// The timestamps of all open snapshots, if `is_exact`.
+    open: [u64; CHEAP_SLOTS],
+    /// Besides these, nobody reads below the newest timestamp there was when this was made, now or later.
+    is_exact: bool,
+}
+
+impl Readers {
+    /// Whether nobody needs a version that was committed at `from` and replaced at `to`. Both timestamps were
+    /// given out before this was made.
+    #[inline]
+    pub(crate) fn pass_over(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.is_exact && self.open.iter().all(|at| !(from.0..to.0).contains(at))
+    }
+}
+
 /// The snapshots that are open, and the watermark.
 ///
 /// **Invariant** The watermark never passes the timestamp of an open snapshot.
@@ -139,16 +159,25 @@ impl Snapshots {
         Timestamp(self.watermark.fetch_max(watermark, Ordering::AcqRel).max(watermark))
     }
 
-    /// A watermark for a committer: exact where that is cheap, else as last computed. Writes nothing
+    /// Who reads the past: exact where that is cheap, else the watermark as last computed. Writes nothing
     /// shared.
     #[inline]
-    pub(crate) fn watermark_for_commit(&self, oracle: &Oracle) -> Timestamp {
-        if self.retention_ns != 0 || self.used.load(Ordering::Relaxed) > CHEAP_SLOTS {
-            return self.watermark();
-        }
+    pub(crate) fn readers(&self, oracle: &Oracle) -> Readers {
         // The oracle first and the slots afterwards, as in `advance`.
-        let newest = oracle.last();
-        self.oldest().map_or_else(|| self.watermark(), |oldest| oldest.min(newest))
+        let mut readers = Readers { watermark: oracle.last(), open: [FREE; CHEAP_SLOTS], is_exact: false };
+        let used = self.used.load(Ordering::SeqCst);
+        if self.retention_ns == 0 && used <= CHEAP_SLOTS {
+            readers.is_exact = true;
+            for (open, slot) in readers.open.iter_mut().zip(&self.slots[..used]) {
+                *open = slot.load(Ordering::SeqCst);
+                readers.is_exact &= *open != CHOOSING;
+                readers.watermark = readers.watermark.min(Timestamp(*open));
+            }
+        }
+        if !readers.is_exact {
+            readers.watermark = self.watermark();
+        }
+        readers
     }
 
     /// The smallest timestamp of an open snapshot ([`Timestamp::MAX`] if there's none); `None` while one

@@ -14,7 +14,7 @@ use crate::cursor::{Cursor, Direction};
 use crate::garbage::Garbage;
 use crate::graveyard::Graveyard;
 use crate::registry::Registry;
-use crate::snapshot::Snapshots;
+use crate::snapshot::{Readers, Snapshots};
 use crate::visibility::visible_at;
 use crate::{Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit};
 
@@ -195,36 +195,46 @@ impl Store {
     }
 
     /// Takes care of the version that a commit at `timestamp` has just replaced with `version`: cuts it
-    /// off if nobody can see it any more, else queues the record. The caller still has the right to
-    /// write the record.
+    /// off if nobody can see it or an older one any more; takes it out of the chain if somebody reads older
+    /// ones (so a snapshot that is long open keeps one version of a key, not all that came after it; Böttcher
+    /// et al., "Scalable garbage collection for in-memory MVCC systems", VLDB 2019, section 4.3); and queues
+    /// the record if there is more to do. The caller still has the right to write the record.
     pub(crate) fn discard_replaced(
         &self,
         slot: u16,
         (table, record, version): (TableId, Record<'_>, Version<'_>),
         timestamp: Timestamp,
-        watermark: Timestamp,
+        readers: &Readers,
         guard: &Guard,
     ) {
         let is_tombstone = version.value().is_none();
-        if watermark >= timestamp && !is_tombstone {
+        if readers.watermark >= timestamp && !is_tombstone {
             // SAFETY: readers at or above the watermark see `version` or a later one.
             unsafe { version.cut(guard) };
-        } else if is_tombstone || version.next().is_some() {
+            return;
+        }
+        if let Some(VersionState::Committed(replaced)) = version.next().map(Version::state)
+            && readers.pass_over(replaced, timestamp)
+        {
+            // SAFETY: the caller's lock, and readers see `version`, a later one, or an older one.
+            unsafe { version.pass_over_next(guard) };
+        }
+        if is_tombstone || version.next().is_some() {
             self.garbage.push(slot, timestamp, table, record);
         }
     }
 
-    /// The watermark for a commit to work with.
+    /// Who reads the past, for a commit to work with.
     #[inline]
-    pub(crate) fn watermark_for_commit(&self) -> Timestamp {
-        self.snapshots.watermark_for_commit(&self.oracle)
+    pub(crate) fn readers(&self) -> Readers {
+        self.snapshots.readers(&self.oracle)
     }
 
     /// Does a committer's share of garbage collection: a few queued records.
     #[inline]
     pub(crate) fn help_collect(&self, slot: u16, budget: usize, guard: &Guard) {
         if self.garbage.has_entries(slot) {
-            let watermark = self.watermark_for_commit();
+            let watermark = self.readers().watermark;
             self.garbage.collect(slot, budget, watermark, &self.catalog, guard);
         }
     }

@@ -29,8 +29,8 @@ impl Store {
     /// reader sees at any timestamp from `horizon` up to the snapshot's. Records that no such reader sees are
     /// left out. The cursor goes forward. If `visit` says stop, the cursor stands behind that record.
     ///
-    /// The caller holds a snapshot at `horizon` or before: otherwise versions may be missing. The thread is
-    /// pinned to an epoch while `visit` runs.
+    /// The caller holds a snapshot at `horizon` or before, and if that isn't this one's timestamp there is a
+    /// retention: otherwise versions may be missing. The thread is pinned to an epoch while `visit` runs.
     pub fn scan_versions(
         &self,
         snapshot: &Snapshot,

@@ -169,3 +169,36 @@ fn a_dropped_table_goes_with_the_last_transaction_that_may_have_locked_it() {
     assert!(weak.upgrade().is_none(), "whoever begins after the drop can't lock anything in it");
     drop(late);
 }
+
+#[test]
+fn a_snapshot_that_is_long_open_keeps_one_version_and_not_all_after_it() {
+    let scene = Scene::new();
+    let read = |snapshot: &Snapshot, key: u16| {
+        let mut found = None;
+        let mut visit = |value: Option<&[u8]>| found = value.map(<[u8]>::to_vec);
+        scene.store.read_at(snapshot, &scene.table, &key.to_be_bytes(), &mut visit).unwrap();
+        found
+    };
+    let mut snapshots = Vec::new();
+    for round in 0..3u8 {
+        for step in 0..100u8 {
+            scene.commit(1, Some(&[round, step]));
+            scene.commit(2, step.is_multiple_of(2).then_some(b"even"));
+        }
+        snapshots.push(Snapshot::newest(&scene.store).unwrap());
+    }
+    for step in 0..100u8 {
+        scene.commit(1, Some(&[9, step]));
+        scene.commit(2, Some(&[step]));
+        // Those that are read, and the newest one.
+        assert!(scene.versions(1) <= 4 && scene.versions(2) <= 4);
+        scene.store.sweep();
+        for (round, snapshot) in (0..).zip(&snapshots) {
+            assert_eq!(read(snapshot, 1), Some(vec![round, 99]));
+            assert_eq!(read(snapshot, 2), None);
+        }
+    }
+    snapshots.clear();
+    scene.sweep();
+    assert_eq!((scene.versions(1), scene.versions(2), scene.store.garbage_records()), (1, 1, 0));
+}

@@ -199,7 +199,7 @@ impl Copying<'_> {
         view.flush_log()?;
         let log = self.wal.start_after(view.timestamp());
         let mut writer = CheckpointWriter::create(&self.target, view.header(log), checkpointer.writing())?;
-        view.write(&mut writer, &|| self.engine.check_open().is_err())?;
+        view.write(&mut writer, &|| self.engine.check_open())?;
         let info = writer.finish()?;
         self.wal.close()?;
         for (timestamp, _) in list_checkpoints(&**self.target.device(), self.target.directory())? {

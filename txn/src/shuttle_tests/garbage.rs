@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use synod_storage::Timestamp;
+
 use super::scene::{Scene, explore, interrupt_everywhere, join};
 use crate::protocol::{Expect, Intent, Isolation, Protocol};
 use crate::{DeadlockPolicy, Direction, Snapshot};

@@ -12,7 +12,7 @@ use crate::{DeadlockPolicy, Snapshot};
 fn assert_kept(scene: &Scene, snapshot: &Snapshot) {
     let (snapshots, oracle) = (scene.store.snapshots(), scene.store.oracle());
     assert!(snapshots.watermark() <= snapshot.timestamp());
-    assert!(snapshots.watermark_for_commit(oracle) <= snapshot.timestamp());
+    assert!(snapshots.readers(oracle).watermark <= snapshot.timestamp());
     assert!(snapshots.advance(oracle) <= snapshot.timestamp());
 }
 
@@ -91,5 +91,36 @@ fn a_snapshot_of_the_past_is_whole_or_refused_beside_commits() {
             }
         });
         traveller.join().unwrap();
+    });
+}
+
+#[test]
+fn versions_that_are_passed_over_are_needed_by_nobody() {
+    explore(|| {
+        let scene = Scene::holding(DeadlockPolicy::Detect, &["k"]);
+        let old = Snapshot::newest(&scene.store).unwrap();
+        let writer = scene.thread(|scene| {
+            for value in 1..4 {
+                scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", value));
+            }
+        });
+        let sweeper = scene.thread(|scene| {
+            scene.store.sweep();
+            scene.store.sweep();
+        });
+        let reader = scene.thread(|scene| {
+            let mut newest = 0;
+            for _ in 0..2 {
+                let snapshot = Snapshot::newest(&scene.store).unwrap();
+                let seen = scene.see(&snapshot, "k").expect("its version is gone");
+                assert!(seen >= newest, "time went back");
+                newest = seen;
+                assert_eq!(scene.see(&snapshot, "k"), Some(seen));
+            }
+        });
+        join([writer, sweeper, reader]);
+        assert_eq!(scene.see(&old, "k"), Some(0));
+        scene.transact(Isolation::Serializable, |txn| scene.put(txn, "k", 4));
+        assert_eq!(scene.see(&old, "k"), Some(0));
     });
 }

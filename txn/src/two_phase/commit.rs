@@ -73,13 +73,13 @@ impl Transaction {
     /// Sees to the versions that this commit has replaced.
     fn discard_replaced(&self, timestamp: Timestamp, guard: &Guard) {
         let store = self.store();
-        let watermark = store.watermark_for_commit();
+        let readers = store.readers();
         for write in &self.buffers.writes {
             if let Some(version) = newest(write) {
                 // SAFETY: the record is locked by this transaction.
                 let record = unsafe { write.record.get() };
                 let replacement = (write.table, record, version);
-                store.discard_replaced(self.slot, replacement, timestamp, watermark, guard);
+                store.discard_replaced(self.slot, replacement, timestamp, &readers, guard);
             }
         }
     }
