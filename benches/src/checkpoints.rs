@@ -30,6 +30,9 @@ const KEY_BYTES: usize = 8;
 /// Records loaded in one transaction.
 const LOADED_AT_ONCE: u64 = 100;
 
+/// Updates beside checkpoints go on until one is finished, but at most for so many windows.
+const WINDOWS_MAX: u32 = 10;
+
 /// How much is written at once when the disk is measured.
 const DISK_PIECE_BYTES: usize = 1 << 20;
 
@@ -44,7 +47,7 @@ pub struct CheckpointsOptions {
     pub threads: usize,
     /// How often everything is measured; the medians are reported.
     pub rounds: usize,
-    /// How long the updates run each time.
+    /// How long the updates run each time, at least.
     pub window: Duration,
 }
 
@@ -246,6 +249,7 @@ impl Bench<'_> {
     fn update(&self, interval: Option<Duration>) -> Result<(Updates, u64)> {
         let (engine, table) = self.open(interval)?;
         let (is_over, started) = (AtomicBool::new(false), Instant::now());
+        let taken = || engine.stats().checkpoints.map_or(0, |checkpoints| checkpoints.taken);
         let latencies = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.options.threads as u64)
                 .map(|thread| {
@@ -254,6 +258,12 @@ impl Bench<'_> {
                 })
                 .collect();
             std::thread::sleep(self.options.window);
+            while interval.is_some() && started.elapsed() < self.options.window * WINDOWS_MAX {
+                if taken() > 0 {
+                    break;
+                }
+                std::thread::sleep(self.options.window / 10);
+            }
             // Relaxed: nothing depends on when exactly a thread sees it.
             is_over.store(true, Ordering::Relaxed);
             let mut latencies = Latencies::default();
@@ -263,7 +273,7 @@ impl Bench<'_> {
             Ok::<_, Error>(latencies)
         })?;
         let commits_per_s = latencies.count() as f64 / started.elapsed().as_secs_f64();
-        let taken = engine.stats().checkpoints.map_or(0, |checkpoints| checkpoints.taken);
+        let taken = taken();
         drop(table);
         engine.close()?;
         Ok((Updates { commits_per_s, p99_ns: latencies.summary().p99_ns as f64 }, taken))
