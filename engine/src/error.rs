@@ -98,6 +98,18 @@ impl Error {
         }
     }
 
+    /// Whether the reason is that the disk is full, or the user's share of it. A commit that fails so leaves a log
+    /// that accepts no more commits: make room and open the database anew. Whatever else fails so, a checkpoint
+    /// or a backup, can be tried again.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Error::Storage(error) | Error::Transaction(synod_txn::Error::Storage(error)) => {
+                error.is_disk_full()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether this is the answer of `insert` to a key that is already there. The transaction goes on.
     pub fn is_key_exists(&self) -> bool {
         matches!(self, Error::Transaction(synod_txn::Error::KeyExists { .. }))

@@ -1,6 +1,6 @@
 //! What can go wrong in storage. None of these is worth a retry.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +46,7 @@ pub enum Error {
     #[error("the log has failed and accepts no more commits; reopen the database to recover: {cause}")]
     Poisoned {
         /// The first failure.
+        #[source]
         cause: Arc<Error>,
     },
     /// A commit came to the log after a later one was already written: its caller broke the promise
@@ -100,5 +101,16 @@ impl Error {
     /// Wraps an operating system error with what was attempted and on which file.
     pub fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Error::Io { action, path: path.into(), source: Arc::new(source) }
+    }
+
+    /// Whether the reason is that the disk is full, or the user's share of it.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Error::Io { source, .. } => {
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            Error::Poisoned { cause } => cause.is_disk_full(),
+            _ => false,
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! overwritten in place holds either its old numbers or its new ones.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::device::{Device, DeviceFile, SECTOR_BYTES};
 use crate::wal::crc32c;
@@ -74,17 +74,28 @@ impl NoteFormat {
         Ok(numbers)
     }
 
-    /// Creates or replaces a note, atomically and durably. Costs three syncs.
+    /// Creates or replaces a note, atomically and durably. Costs three syncs. A failure leaves nothing behind, if
+    /// the device lets it.
     pub fn replace(&self, device: &dyn Device, path: &Path, numbers: [u64; NUMBERS]) -> Result<()> {
-        let unfinished = path.with_extension(UNFINISHED_EXTENSION);
+        let unfinished = Self::unfinished(path);
         match device.remove(&unfinished) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             removed => removed?,
         }
         let file = device.create(&unfinished)?;
-        self.write(&*file, numbers)?;
-        device.rename(&unfinished, path)?;
+        let renamed = self.write(&*file, numbers).and_then(|()| device.rename(&unfinished, path));
+        drop(file);
+        if let Err(error) = renamed {
+            // The failure itself is what counts.
+            let _ = device.remove(&unfinished);
+            return Err(error);
+        }
         device.sync_directory(path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// The file in which a note is written until it is whole, and which a crash may leave.
+    pub fn unfinished(path: &Path) -> PathBuf {
+        path.with_extension(UNFINISHED_EXTENSION)
     }
 
     /// Overwrites a note in place, durably: a crash leaves the old numbers or the new ones. Costs a sync.

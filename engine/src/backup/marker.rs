@@ -23,6 +23,11 @@ pub(super) fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
+/// What an interrupted [`write`] has left, perhaps.
+pub(super) fn unfinished(directory: &Path) -> PathBuf {
+    NoteFormat::unfinished(&path(directory))
+}
+
 /// Reads the note; `None` if there is none.
 pub(super) fn read(device: &dyn Device, directory: &Path) -> Result<Option<Marker>> {
     let numbers = FORMAT.read(device, &path(directory))?;

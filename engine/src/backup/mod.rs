@@ -35,6 +35,9 @@ pub use self::restore::{Restored, restore};
 /// So much of the log is copied to a backup between two flushes.
 const FLUSH_BYTES: usize = 4 << 20;
 
+/// How a backup's log is written: nothing is prepared in it, which would only take room.
+const WRITING: WalOptions = WalOptions { segment_bytes: 64 << 20, prepared_bytes: 0 };
+
 /// A backup that was made or brought up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Backup {
@@ -100,7 +103,7 @@ impl Engine {
             Some((_, path)) => CheckpointReader::open(device, path, Some(target.identity()))?.header().log,
             None => LogStart::default(),
         };
-        let (wal, found) = Wal::open(&target, WalOptions::default(), start, &mut |_| Ok(()))?;
+        let (wal, found) = Wal::open(&target, WRITING, start, &mut |_| Ok(()))?;
         let copy = Copying { engine: self, target, wal };
         let reached =
             marker.timestamp.map(|_| newest.map_or(Timestamp::MIN, |(at, _)| at).max(found.last_timestamp));
@@ -212,10 +215,10 @@ impl Copying<'_> {
     }
 }
 
-/// Whether there is nothing in a directory, or no directory.
+/// Whether there is nothing in a directory, or no directory. A marker that was begun is nothing yet.
 fn is_empty(device: &dyn Device, path: &Path) -> Result<bool> {
     match device.list(path) {
-        Ok(files) => Ok(files.is_empty()),
+        Ok(files) => Ok(files.iter().all(|file| *file == marker::unfinished(path))),
         Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error.into()),
     }

@@ -1,6 +1,7 @@
 //! Making a database of a backup, and leaving the backup as it is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use synod_storage::checkpoint::CHECKPOINT_DIRECTORY;
@@ -16,6 +17,9 @@ use crate::{Error, Options, Result};
 /// Files are copied in pieces of this length.
 const COPY_BYTES: usize = 1 << 20;
 
+/// Where the files of a database are: in its directory, and in these folders of it.
+const FOLDERS: [Option<&str>; 3] = [None, Some(CHECKPOINT_DIRECTORY), Some(WAL_DIRECTORY)];
+
 /// A database that was restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Restored {
@@ -30,7 +34,8 @@ pub struct Restored {
 ///
 /// # Errors
 /// [`Error::NotABackup`] if there is none, or it was never completed, or the directory isn't empty;
-/// `Corrupt` if the backup is damaged. Whatever fails, the new directory doesn't open as a database.
+/// `Corrupt` if the backup is damaged; whatever the disk says, for instance that it is full. What was copied is
+/// removed then, so that the same can be tried again; at the least, the new directory doesn't open as a database.
 pub fn restore(backup: impl AsRef<Path>, directory: impl AsRef<Path>, options: &Options) -> Result<Restored> {
     let (backup, directory) = (backup.as_ref(), directory.as_ref());
     let device = &options.device;
@@ -46,10 +51,19 @@ pub fn restore(backup: impl AsRef<Path>, directory: impl AsRef<Path>, options: &
     let source = Home::open(device.clone(), backup)?;
     device.create_directory(directory)?;
     marker::write(&**device, directory, Marker { source: source.identity(), timestamp: None })?;
+    let copied = copy(device, backup, directory);
+    if copied.is_err() {
+        // The failure itself is what counts.
+        let _ = remove_copy(&**device, directory);
+    }
+    Ok(Restored { timestamp, bytes: copied? })
+}
+
+/// Copies everything, checks it, and removes the marker. Returns how much there was.
+fn copy(device: &Arc<dyn Device>, backup: &Path, directory: &Path) -> Result<u64> {
     let mut bytes = 0;
-    for folder in [None, Some(CHECKPOINT_DIRECTORY), Some(WAL_DIRECTORY)] {
-        let inside = |root: &Path| folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
-        bytes += copy_files(&**device, &inside(backup), &inside(directory))?;
+    for folder in FOLDERS {
+        bytes += copy_files(&**device, &inside(backup, folder), &inside(directory, folder))?;
     }
     let restored = Home::open(device.clone(), directory)?;
     if let Some(damage) = verify_home(&restored)?.damage.into_iter().next() {
@@ -61,7 +75,27 @@ pub fn restore(backup: impl AsRef<Path>, directory: impl AsRef<Path>, options: &
         .into());
     }
     marker::remove(&**device, directory)?;
-    Ok(Restored { timestamp, bytes })
+    Ok(bytes)
+}
+
+/// Removes what was copied, the marker last: at no moment does the rest look like a database.
+fn remove_copy(device: &dyn Device, directory: &Path) -> Result<()> {
+    for folder in FOLDERS.into_iter().rev() {
+        let folder = inside(directory, folder);
+        if is_empty(device, &folder)? {
+            continue;
+        }
+        for path in device.list(&folder)?.iter().filter(|path| **path != marker::path(directory)) {
+            device.remove(path)?;
+        }
+        device.sync_directory(&folder)?;
+    }
+    Ok(marker::remove(device, directory)?)
+}
+
+/// A folder of a database; the directory itself if it is none.
+fn inside(directory: &Path, folder: Option<&str>) -> PathBuf {
+    folder.map_or_else(|| directory.to_owned(), |folder| directory.join(folder))
 }
 
 /// Copies the files of one directory, durably; returns their length.

@@ -84,11 +84,14 @@ pub struct WalOptions {
     /// The length in bytes at which a segment is left for the next. A frame that is longer gets a
     /// segment of its own.
     pub segment_bytes: u64,
+    /// How far ahead of its end the log is filled with zeros, in bytes, so that small synced flushes are fast.
+    /// They take that room on the disk for as long as the log is in use; 0 takes none.
+    pub prepared_bytes: u64,
 }
 
 impl Default for WalOptions {
     fn default() -> Self {
-        WalOptions { segment_bytes: 64 << 20 }
+        WalOptions { segment_bytes: 64 << 20, prepared_bytes: 1 << 20 }
     }
 }
 
@@ -165,7 +168,8 @@ impl Wal {
     ) -> Result<(Wal, Recovery)> {
         let home = Arc::clone(home);
         let directory = home.directory().join(WAL_DIRECTORY);
-        let place = Place { home: Arc::clone(&home), directory, segment_bytes: options.segment_bytes };
+        let WalOptions { segment_bytes, prepared_bytes } = options;
+        let place = Place { home: Arc::clone(&home), directory, segment_bytes, prepared_bytes };
         let Recovered { last: segment, kept: segments, found } = recovery::recover(&place, start, replay)?;
         let (counters, kept) = (Arc::new(Counters::default()), Arc::new(Kept::default()));
         segments.into_iter().for_each(|segment| kept.add_whole(segment));

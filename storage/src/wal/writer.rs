@@ -9,9 +9,10 @@
 //! **Preparing.** A sync that only overwrites blocks which the file already has costs the disk one
 //! write; one that lets the file grow costs the file system's journal another (on the machine of
 //! DESIGN.md 105 µs against 170 µs for 600 bytes). So a small synced flush that runs over the prepared
-//! part also writes [`PREPARED_BYTES`] of zeros behind it, in the same sync: the flushes after it are
+//! part also writes [`WalOptions::prepared_bytes`] of zeros behind it, in the same sync: the flushes after it are
 //! plain overwrites. Large flushes gain nothing by that, and would write everything twice; they, and
-//! those that don't sync, just let the file grow.
+//! those that don't sync, just let the file grow. A disk too full for these zeros has failed nobody: what fits
+//! of them is written.
 //!
 //! **Large amounts.** The disk is told to begin writing every [`WRITE_BACK_BYTES`], so that no sync is
 //! long, and the kernel is told to forget a segment that is full: it takes the pages of the next one
@@ -21,6 +22,7 @@
 //! **Marks.** When the log has become durable further than the last mark says, the next flush begins
 //! with a [`SyncMark`]; see the module above for what recovery does with it.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,9 +40,6 @@ const WRITE_BYTES: usize = 256 << 10;
 
 /// After so many bytes the disk is told to begin writing.
 const WRITE_BACK_BYTES: u64 = 2 << 20;
-
-/// How far ahead a small synced flush prepares the file.
-const PREPARED_BYTES: u64 = 1 << 20;
 
 /// A sync that covers at most this much is small.
 const SMALL_SYNC_BYTES: u64 = 64 << 10;
@@ -68,6 +67,8 @@ pub(super) struct Place {
     pub(super) directory: PathBuf,
     /// The length at which a segment is left for the next.
     pub(super) segment_bytes: u64,
+    /// How far ahead a small synced flush prepares the file.
+    pub(super) prepared_bytes: u64,
 }
 
 /// The segment that is written to.
@@ -246,19 +247,28 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes zeros behind the segment's end, as far as the segment goes.
+    /// Writes zeros behind the segment's end, as far as the segment goes and the disk has room.
     fn prepare(&mut self) -> Result<()> {
-        let zeros = vec![0; ZEROS_BYTES];
         let start = self.segment.offset;
-        let end = (start + PREPARED_BYTES).min(self.place.segment_bytes).max(start);
-        let mut position = start;
-        while position < end {
-            let bytes = (end - position).min(ZEROS_BYTES as u64);
+        let end = (start + self.place.prepared_bytes).min(self.place.segment_bytes).max(start);
+        self.prepared = match self.write_zeros(start..end) {
+            Ok(()) => end,
+            // The frames are written, and zeros are only a help.
+            Err(error) if error.is_disk_full() => self.segment.file.size()?.clamp(start, end),
+            Err(error) => return Err(error),
+        };
+        self.counters.prepared_bytes.fetch_add(self.prepared - start, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn write_zeros(&self, range: Range<u64>) -> Result<()> {
+        let zeros = vec![0; ZEROS_BYTES.min((range.end - range.start) as usize)];
+        let mut position = range.start;
+        while position < range.end {
+            let bytes = (range.end - position).min(ZEROS_BYTES as u64);
             self.segment.file.write_at(position, &zeros[..bytes as usize])?;
             position += bytes;
         }
-        self.prepared = end;
-        self.counters.prepared_bytes.fetch_add(end - start, Ordering::Relaxed);
         Ok(())
     }
 

@@ -24,10 +24,11 @@ pub(crate) fn open_on(device: Arc<dyn Device>, home: &Path, segment_bytes: u64) 
 /// Opens the log of a database from a start on, and collects its commits.
 pub(crate) fn open_home(home: &Arc<Home>, start: LogStart, segment_bytes: u64) -> Opened {
     let mut commits = Vec::new();
-    let (wal, recovery) = Wal::open(home, WalOptions { segment_bytes }, start, &mut |piece| {
-        commits.extend(commits_of(&piece));
-        Ok(())
-    })?;
+    let (wal, recovery) =
+        Wal::open(home, WalOptions { segment_bytes, ..WalOptions::default() }, start, &mut |piece| {
+            commits.extend(commits_of(&piece));
+            Ok(())
+        })?;
     Ok((wal, recovery, commits))
 }
 

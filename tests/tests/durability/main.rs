@@ -4,6 +4,7 @@ mod backups;
 mod changes;
 mod checkpoints;
 mod deferred;
+mod full_disk;
 mod space;
 mod support;
 mod time_travel;
