@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use synod_storage::Error as StorageError;
-use synod_txn::Store;
+use synod_txn::{Mode, Store};
 
 use crate::checkpoint::Checkpointer;
 use crate::{Result, Stats};
@@ -35,7 +35,7 @@ impl Background {
     /// Starts the threads: the flusher and the one for checkpoints only where there is a log.
     pub(crate) fn start(
         store: &Arc<Store>,
-        mode: &'static str,
+        mode: Mode,
         checkpointer: Option<&Arc<Checkpointer>>,
     ) -> Result<Self> {
         let mut background = Background {

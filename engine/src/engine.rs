@@ -10,7 +10,7 @@ use std::time::Duration;
 use synod_storage::Timestamp;
 use synod_storage::wal::FrameBuilder;
 use synod_txn::{
-    BeginOptions, CommitLog, Durability, Isolation, Protocol, Store, StoreOptions, TwoPhaseLocking,
+    BeginOptions, CommitLog, Durability, Isolation, Mode, Protocol, Store, StoreOptions, TwoPhaseLocking,
 };
 
 use crate::background::Background;
@@ -35,7 +35,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) id: u64,
     background: Background,
-    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) protocol: Box<dyn Protocol>,
     pub(crate) store: Arc<Store>,
     pub(crate) defaults: Defaults,
     merges: HashMap<String, Arc<MergeFunction>>,
@@ -97,10 +97,13 @@ impl Engine {
             let changes = catalog_changes.clone();
             Arc::new(Checkpointer::new(files, changes, options.checkpoints, installed, report.log_bytes))
         });
-        let protocol = Arc::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy));
+        let protocol: Box<dyn Protocol> = match options.mode {
+            Mode::TwoPhaseLocking => Box::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy)),
+            mode => unimplemented!("{mode}"),
+        };
         let inner = Inner {
             id: NEXT_ENGINE_ID.fetch_add(1, Ordering::Relaxed),
-            background: Background::start(&store, protocol.name(), checkpointer.as_ref())?,
+            background: Background::start(&store, protocol.mode(), checkpointer.as_ref())?,
             protocol,
             store,
             defaults: Defaults {
@@ -191,7 +194,7 @@ impl Engine {
         if options.read_only {
             return Transaction::read_only(self.clone(), durability);
         }
-        let active = self.inner.protocol.clone().begin(BeginOptions {
+        let active = self.inner.protocol.begin(&BeginOptions {
             isolation: options.isolation.unwrap_or(defaults.isolation),
             lock_timeout: options.lock_timeout.unwrap_or(defaults.lock_timeout),
             age,
@@ -236,15 +239,15 @@ impl Engine {
 
     /// What the engine has done and holds. Cost: a look at every transaction slot in use.
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::collect(self.inner.protocol.name(), &self.inner.store);
+        let mut stats = Stats::collect(self.mode(), &self.inner.store);
         stats.checkpoints = self.inner.checkpointer.as_ref().map(|checkpointer| checkpointer.stats());
         stats.recovery = self.inner.recovery;
         stats
     }
 
-    /// The name of the concurrency-control mode.
-    pub fn mode(&self) -> &'static str {
-        self.inner.protocol.name()
+    /// The concurrency-control mode.
+    pub fn mode(&self) -> Mode {
+        self.inner.protocol.mode()
     }
 
     /// Takes a checkpoint now: the whole database as of one timestamp, in one file, so that the next opening

@@ -9,7 +9,7 @@ use synod_storage::checkpoint::{CheckpointOptions, Compression};
 use synod_storage::device::{Device, RealDevice};
 use synod_storage::wal::WalOptions;
 use synod_txn::clock::{Clock, SystemClock};
-use synod_txn::{DeadlockPolicy, Durability, DurabilityOptions, Isolation};
+use synod_txn::{DeadlockPolicy, Durability, DurabilityOptions, Isolation, Mode};
 
 /// Combines a key's old value (`None` if there's none) with an operand into its new value. A refusal is an
 /// explanation for the caller of `merge`.
@@ -30,6 +30,7 @@ pub type MergeFunction = dyn Fn(&[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>, 
 /// ```
 #[derive(Clone)]
 pub struct Options {
+    pub(crate) mode: Mode,
     pub(crate) durability: Durability,
     pub(crate) isolation: Isolation,
     pub(crate) lock_timeout: Duration,
@@ -68,6 +69,7 @@ impl Default for CheckpointSettings {
 impl Default for Options {
     fn default() -> Self {
         Options {
+            mode: Mode::default(),
             durability: Durability::default(),
             isolation: Isolation::default(),
             lock_timeout: Duration::from_secs(10),
@@ -84,9 +86,17 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Serializable transactions, group commit, deadlock detection, 10 s of lock timeout, no time travel.
+    /// Two-phase locking, serializable transactions, group commit, deadlock detection, 10 s of lock timeout, no
+    /// time travel.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How concurrent transactions are kept apart. Default: [`Mode::TwoPhaseLocking`]. The data are the same under
+    /// all modes: a database that was written under one opens under any other.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
     }
 
     /// The durability of transactions that don't choose one. Default: [`Durability::Group`].
@@ -206,6 +216,7 @@ impl Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
+            .field("mode", &self.mode)
             .field("durability", &self.durability)
             .field("isolation", &self.isolation)
             .field("lock_timeout", &self.lock_timeout)

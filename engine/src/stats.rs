@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use serde::Serialize;
 use synod_storage::wal::WalStats;
-use synod_txn::{Store, TransactionCounts};
+use synod_txn::{Mode, Store, TransactionCounts};
 
 use crate::{CheckpointStats, RecoveryStats};
 
@@ -13,7 +13,7 @@ use crate::{CheckpointStats, RecoveryStats};
 #[derive(Clone, Debug, Serialize)]
 pub struct Stats {
     /// The concurrency-control mode.
-    pub mode: &'static str,
+    pub mode: Mode,
     /// Read-write transactions.
     pub transactions: TransactionCounts,
     /// Open snapshots, read-only transactions among them.
@@ -70,7 +70,7 @@ impl From<WalStats> for LogStats {
 }
 
 impl Stats {
-    pub(crate) fn collect(mode: &'static str, store: &Store) -> Self {
+    pub(crate) fn collect(mode: Mode, store: &Store) -> Self {
         let (open, oldest) = store.open_snapshots();
         let now = store.oracle().now();
         let age = |at: synod_storage::Timestamp| Duration::from_nanos(now.0.saturating_sub(at.0));

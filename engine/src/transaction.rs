@@ -123,7 +123,7 @@ impl Transaction {
 
     /// Deletes a key; returns whether it had a value.
     pub fn delete(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.write(table, key.as_ref(), None, Expect::Anything)
+        self.write(table, key.as_ref(), None, Expect::Told)
     }
 
     /// Deletes all keys in a range; returns how many had a value.
@@ -151,7 +151,7 @@ impl Transaction {
             let mut active = self.writable(table)?;
             active.scan(&table.inner, &mut cursor, Intent::Write, &mut |key, _| keys.push(key.to_vec()))?;
             for key in &keys {
-                deleted += u64::from(active.write(&table.inner, key, None, Expect::Anything)?);
+                deleted += u64::from(active.write(&table.inner, key, None, Expect::Told)?);
             }
         }
         Ok(deleted)

@@ -2,7 +2,7 @@
 
 use synod_storage::Timestamp;
 
-use crate::{Abort, Isolation, SNAPSHOTS_MAX, TRANSACTIONS_MAX};
+use crate::{Abort, Isolation, Mode, SNAPSHOTS_MAX, TRANSACTIONS_MAX};
 
 /// The result of a transaction's operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -35,10 +35,10 @@ pub enum Error {
     #[error("a read-only transaction cannot write")]
     ReadOnly,
     /// The protocol doesn't offer this isolation level.
-    #[error("the mode {mode} has no isolation level {level}")]
+    #[error("the mode {mode} has no isolation level {level}; it has {}", names(mode.levels()))]
     UnsupportedIsolation {
-        /// The protocol's name.
-        mode: &'static str,
+        /// The mode.
+        mode: Mode,
         /// The level asked for.
         level: Isolation,
     },
@@ -69,6 +69,10 @@ pub enum Error {
     /// All snapshot slots are taken.
     #[error("{SNAPSHOTS_MAX} snapshots are open; drop some before opening more")]
     TooManySnapshots,
+}
+
+fn names(levels: &[Isolation]) -> String {
+    levels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {

@@ -11,6 +11,8 @@ mod cursor;
 mod error;
 mod garbage;
 mod graveyard;
+mod locking;
+mod mode;
 mod oracle;
 mod protocol;
 mod registry;
@@ -27,6 +29,8 @@ pub use abort::{Abort, DeadlockMember};
 pub use commit_log::{CommitLog, Durability, DurabilityOptions};
 pub use cursor::{Cursor, Direction};
 pub use error::{Error, Result};
+pub use locking::DeadlockPolicy;
+pub use mode::Mode;
 pub use oracle::Oracle;
 pub use protocol::{
     ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,
@@ -35,5 +39,5 @@ pub use registry::{Registry, TRANSACTIONS_MAX, TransactionId};
 pub use snapshot::{SNAPSHOTS_MAX, Snapshot};
 pub use stats::{AbortCounts, TransactionCounts};
 pub use store::{RecoveredGarbage, Store, StoreOptions};
-pub use two_phase::{DeadlockPolicy, TwoPhaseLocking};
+pub use two_phase::TwoPhaseLocking;
 pub use versions::{DatedValue, VisitVersions};

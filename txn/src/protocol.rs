@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_storage::{Table, Timestamp};
 
-use crate::{Cursor, Durability, Result};
+use crate::{Cursor, Durability, Mode, Result};
 
 /// How far transactions are kept apart (Adya, "Weak Consistency", MIT 1999; Berenson et al., "A Critique of
-/// ANSI SQL Isolation Levels", SIGMOD 1995). Ordered from weakest to strongest.
+/// ANSI SQL Isolation Levels", SIGMOD 1995). Ordered from weakest to strongest, but for one pair: repeatable read
+/// lets phantoms through and no write skew, a snapshot write skew and no phantoms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
@@ -21,6 +22,9 @@ pub enum Isolation {
     ReadCommitted,
     /// What was read stays as it was; ranges may gain keys (phantoms).
     RepeatableRead,
+    /// All reads are of one moment, the transaction's beginning; of two that change the same record at the same
+    /// time, one is aborted.
+    Snapshot,
     /// As if the transactions had run one after the other, in an order that respects real time.
     #[default]
     Serializable,
@@ -28,8 +32,13 @@ pub enum Isolation {
 
 impl Isolation {
     /// All levels, weakest first.
-    pub const ALL: [Isolation; 4] =
-        [Self::ReadUncommitted, Self::ReadCommitted, Self::RepeatableRead, Self::Serializable];
+    pub const ALL: [Isolation; 5] = [
+        Self::ReadUncommitted,
+        Self::ReadCommitted,
+        Self::RepeatableRead,
+        Self::Snapshot,
+        Self::Serializable,
+    ];
 }
 
 impl fmt::Display for Isolation {
@@ -38,6 +47,7 @@ impl fmt::Display for Isolation {
             Isolation::ReadUncommitted => "read-uncommitted",
             Isolation::ReadCommitted => "read-committed",
             Isolation::RepeatableRead => "repeatable-read",
+            Isolation::Snapshot => "snapshot",
             Isolation::Serializable => "serializable",
         })
     }
@@ -49,7 +59,7 @@ impl FromStr for Isolation {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         Isolation::ALL.into_iter().find(|level| level.to_string() == text).ok_or_else(|| {
             format!(
-                "unknown isolation level \"{text}\": use read-uncommitted, read-committed, repeatable-read or serializable"
+                "unknown isolation level \"{text}\": use read-uncommitted, read-committed, repeatable-read, snapshot or serializable"
             )
         })
     }
@@ -81,8 +91,10 @@ pub enum Intent {
 /// What a write expects to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// Anything.
+    /// Anything, and nobody asks what: the answer may be either.
     Anything,
+    /// Anything, and the answer is wanted: it is one more thing that the transaction has read.
+    Told,
     /// No value under this key; otherwise [`Error::KeyExists`](crate::Error::KeyExists).
     Absent,
 }
@@ -113,11 +125,11 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) + 'a;
 /// serializable: equivalent to running one at a time, in an order in which a transaction that begins after
 /// another's commit returned comes after it.
 pub trait Protocol: Send + Sync {
-    /// The mode's name, as users write it.
-    fn name(&self) -> &'static str;
+    /// Which one it is.
+    fn mode(&self) -> Mode;
 
     /// Begins a transaction. An isolation level that the mode lacks is an error, never another level.
-    fn begin(self: Arc<Self>, options: BeginOptions) -> Result<Box<dyn ActiveTransaction>>;
+    fn begin(&self, options: &BeginOptions) -> Result<Box<dyn ActiveTransaction>>;
 }
 
 /// A running transaction. After an abort every operation returns that same abort. Dropping it aborts it.
@@ -131,7 +143,7 @@ pub trait ActiveTransaction: Send {
         visit: &mut dyn FnMut(Option<&[u8]>),
     ) -> Result<()>;
 
-    /// Writes a value, or deletes with `None`. Returns whether there was a value before.
+    /// Writes a value, or deletes with `None`. Returns whether there was a value before, if `expect` asks for it.
     fn write(&mut self, table: &Arc<Table>, key: &[u8], value: Option<&[u8]>, expect: Expect)
     -> Result<bool>;
 

@@ -16,7 +16,7 @@ use crate::graveyard::Graveyard;
 use crate::registry::Registry;
 use crate::snapshot::{Readers, Snapshots};
 use crate::visibility::visible_at;
-use crate::{Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit};
+use crate::{Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit};
 
 /// How many records ahead of itself a scan asks for versions.
 pub(crate) const PREFETCH_DISTANCE: usize = 4;
@@ -125,15 +125,17 @@ impl Store {
         self.registry.commit_bound(self.oracle.last())
     }
 
-    /// Orders one commit: takes its timestamp, appends its frame to the log, and lets `install` stamp its
-    /// versions. Nobody sees a part of it. Cost: one shared compare-and-swap, and the append.
+    /// Orders one commit: takes its timestamp, asks `admit` whether it may be, appends its frame to the log, and
+    /// lets `install` stamp its versions. Nobody sees a part of it. Cost: one shared compare-and-swap, and the
+    /// append.
     ///
     /// # Errors
-    /// If the log has failed; then nothing is installed.
+    /// What `admit` says; if the log has failed. Then nothing is installed.
     pub(crate) fn commit(
         &self,
         slot: u16,
         frame: Option<&mut FrameBuilder>,
+        admit: impl FnOnce(Timestamp) -> std::result::Result<(), Abort>,
         install: impl FnOnce(Timestamp),
     ) -> Result<Timestamp> {
         if let Some(log) = &self.log {
@@ -144,6 +146,10 @@ impl Store {
         announced.announce_commit();
         let timestamp = self.oracle.next();
         announced.publish_commit(timestamp);
+        if let Err(abort) = admit(timestamp) {
+            announced.finish_commit();
+            return Err(Error::Aborted(abort));
+        }
         let appended = match (&self.log, frame) {
             (Some(log), Some(frame)) => log.append(slot, timestamp, frame.finish(timestamp)),
             _ => Ok(false),
@@ -162,7 +168,7 @@ impl Store {
     /// that there's one at a time.
     pub fn change_catalog(&self, frame: &mut FrameBuilder) -> Result<Timestamp> {
         let slot = self.registry.claim(self.oracle.last().0)?;
-        let timestamp = self.commit(slot, Some(frame), |_| ());
+        let timestamp = self.commit(slot, Some(frame), |_| Ok(()), |_| ());
         self.registry.release(slot);
         timestamp
     }

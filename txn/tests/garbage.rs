@@ -35,7 +35,7 @@ impl Scene {
     fn begin(&self) -> Box<dyn ActiveTransaction> {
         let lock_timeout = Duration::from_millis(1);
         let options = BeginOptions { isolation: Isolation::Serializable, lock_timeout, age: None };
-        self.protocol.clone().begin(options).unwrap()
+        self.protocol.begin(&options).unwrap()
     }
 
     fn write(&self, txn: &mut Box<dyn ActiveTransaction>, key: u16, value: Option<&[u8]>) {
@@ -163,7 +163,7 @@ fn a_dropped_table_goes_with_the_last_transaction_that_may_have_locked_it() {
     store.sweep();
     assert!(weak.upgrade().is_some(), "a record of it is locked");
     let late = BeginOptions { isolation: Isolation::Serializable, lock_timeout: Duration::ZERO, age: None };
-    let late = protocol.begin(late).unwrap();
+    let late = protocol.begin(&late).unwrap();
     drop(reader);
     store.sweep();
     assert!(weak.upgrade().is_none(), "whoever begins after the drop can't lock anything in it");

@@ -46,7 +46,7 @@ impl Mode {
             DeadlockPolicy::WaitDie => |options| options.deadlock_policy(DeadlockPolicy::WaitDie),
             DeadlockPolicy::NoWait => |options| options.deadlock_policy(DeadlockPolicy::NoWait),
         };
-        Mode { choose, levels: &Isolation::ALL }
+        Mode { choose, levels: synod::Mode::TwoPhaseLocking.levels() }
     }
 
     /// An engine in memory under this mode.

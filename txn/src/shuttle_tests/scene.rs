@@ -66,7 +66,7 @@ impl Scene {
 
     pub(super) fn begin(&self, isolation: Isolation, age: Option<u64>) -> Running {
         let options = BeginOptions { isolation, lock_timeout: Duration::from_secs(60), age };
-        self.protocol.clone().begin(options).unwrap()
+        self.protocol.begin(&options).unwrap()
     }
 
     /// Runs `work` in a transaction until it commits; returns its result, and how often it was aborted.

@@ -16,60 +16,46 @@
 //! | repeatable read  | shared lock; for an absent key, its gap | shared locks on the records found       |
 //! | serializable     | likewise                                | shared locks on records and their gaps  |
 //!
-//! Every write takes an exclusive lock at every level. A write goes into the version chain at once, as a
-//! *pending* version that its commit will stamp; so a transaction finds its own writes where it looks for any
-//! value, and needs no private write set to search.
+//! Every write takes an exclusive lock at every level, as [`locking`](crate::locking) describes.
 //!
 //! Phantoms are kept out by *next-key locks* (Mohan, "ARIES/KVL", VLDB 1990; Gray & Reuter, section 8.5): a
 //! lock on the gap in front of a record keeps others from inserting there. The gap behind the last key belongs
 //! to the table's end mark. A scanner locks first and then asks the index whether the leaf has gained keys
 //! since it was read; an inserter latches the leaf first and then looks at the successor's gap: one of them
 //! sees the other.
-//!
-//! - [`word`]: locks in the control word, the usual case;
-//! - [`queue`], [`lock_table`], [`waits`], [`policy`]: contended locks, waiting, and deadlocks;
-//! - [`transaction`], [`read`], [`write`], [`scan`], [`commit`]: what a transaction does.
 
-mod commit;
-mod lock_table;
-mod policy;
-mod queue;
 mod read;
 mod scan;
 mod transaction;
-mod waits;
-mod word;
 mod write;
 
 use std::sync::Arc;
 
-pub use policy::DeadlockPolicy;
-
+use crate::locking::{DeadlockPolicy, Locking};
 use crate::protocol::{ActiveTransaction, BeginOptions, Protocol};
-use crate::{Result, Store};
-use lock_table::LockTable;
+use crate::{Mode, Result, Store};
 use transaction::Transaction;
 
 /// Two-phase locking over a store.
 #[derive(Debug)]
 pub struct TwoPhaseLocking {
-    store: Arc<Store>,
-    lock_table: LockTable,
+    locking: Arc<Locking>,
 }
 
 impl TwoPhaseLocking {
     /// The protocol over a store that no other protocol works on.
     pub fn new(store: Arc<Store>, policy: DeadlockPolicy) -> Self {
-        TwoPhaseLocking { store, lock_table: LockTable::new(policy) }
+        TwoPhaseLocking { locking: Arc::new(Locking::new(store, policy)) }
     }
 }
 
 impl Protocol for TwoPhaseLocking {
-    fn name(&self) -> &'static str {
-        "2pl"
+    fn mode(&self) -> Mode {
+        Mode::TwoPhaseLocking
     }
 
-    fn begin(self: Arc<Self>, options: BeginOptions) -> Result<Box<dyn ActiveTransaction>> {
+    fn begin(&self, options: &BeginOptions) -> Result<Box<dyn ActiveTransaction>> {
+        self.mode().check(options.isolation)?;
         Ok(Box::new(Transaction::begin(self, options)?))
     }
 }

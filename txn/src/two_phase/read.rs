@@ -9,8 +9,8 @@ use synod_storage::sync::{Ordering, spin};
 use synod_storage::{Record, RecordPtr, Table, Version, VersionState};
 
 use super::transaction::Transaction;
-use super::word::{Modes, Word};
 use crate::Result;
+use crate::locking::word::{Modes, Word};
 use crate::protocol::{Intent, Isolation};
 use crate::visibility::latest_committed;
 
@@ -24,7 +24,7 @@ impl Transaction {
     ) -> Result<()> {
         let mut guard = pin();
         for round in 0.. {
-            let Some(record) = self.find(table, key, &guard) else {
+            let Some(record) = self.writer.find(table, key, &guard) else {
                 if self.isolation < Isolation::RepeatableRead || self.lock_gap_of(table, key, &mut guard)? {
                     visit(None);
                     return Ok(());
@@ -33,7 +33,7 @@ impl Transaction {
             };
             if self.lock_to_read(table, record, intent, Modes::default(), &mut guard)? {
                 if intent != Intent::Read || self.isolation >= Isolation::RepeatableRead {
-                    self.last_locked = Some((table.id(), record));
+                    self.writer.last_locked = Some((table.id(), record));
                 }
                 visit(self.value_of(record, &guard));
                 return Ok(());
@@ -63,7 +63,7 @@ impl Transaction {
             }
             Intent::Read => return Ok(true),
         };
-        self.lock(table, record, modes.with(gap), guard)
+        self.writer.lock(table, record, modes.with(gap), guard)
     }
 
     /// Read committed: waits while somebody else is writing the record, and keeps no lock.
@@ -73,20 +73,10 @@ impl Transaction {
         if word.is_dead() {
             return Ok(false);
         }
-        if !word.may_be_written_by_other(self.slot) {
+        if !word.may_be_written_by_other(self.writer.slot()) {
             return Ok(true);
         }
-        let held = self.buffers.locks.len();
-        if !self.lock(table, record, Modes::SHARED, guard)? {
-            return Ok(false);
-        }
-        if self.buffers.locks.len() > held {
-            // Nothing was held before: back to that. The guard, pinned anew while the lock was held, keeps
-            // the record readable.
-            self.buffers.locks.pop();
-            self.release(record);
-        }
-        Ok(true)
+        self.writer.lock_for_a_moment(table, record, Modes::SHARED, guard)
     }
 
     /// The value that this transaction sees in a record that it has locked as its level asks.
@@ -99,7 +89,7 @@ impl Transaction {
             _ => latest_committed(record)?,
         };
         if let VersionState::Committed(timestamp) = version.state() {
-            self.newest_read = self.newest_read.max(timestamp);
+            self.writer.newest_read = self.writer.newest_read.max(timestamp);
         }
         version.value()
     }
@@ -109,7 +99,7 @@ impl Transaction {
         match head.state() {
             VersionState::Committed(_) => true,
             VersionState::Pending { slot, .. } => {
-                slot == self.slot || self.isolation == Isolation::ReadUncommitted
+                slot == self.writer.slot() || self.isolation == Isolation::ReadUncommitted
             }
         }
     }
@@ -146,7 +136,7 @@ impl Transaction {
             // The lock first, the look at the leaves afterwards: an inserter that missed the lock has changed
             // its leaf. A successor that is marked dead is waited for, until it has left the index or has
             // turned out to be needed after all (see `garbage`).
-            if self.lock(table, successor, Modes::GAP, guard)?
+            if self.writer.lock(table, successor, Modes::GAP, guard)?
                 && witnesses.iter().all(|witness| table.index().is_current(witness))
             {
                 break;

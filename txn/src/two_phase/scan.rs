@@ -22,8 +22,8 @@ use synod_storage::sync::spin;
 use synod_storage::{RecordPtr, Table};
 
 use super::transaction::Transaction;
-use super::word::Modes;
 use crate::cursor::{Cursor, Direction};
+use crate::locking::word::Modes;
 use crate::protocol::{Intent, Isolation};
 use crate::store::PREFETCH_DISTANCE;
 use crate::{Result, Visit};
@@ -72,7 +72,7 @@ impl Transaction {
             Bound::Excluded(upper) => Bound::Included(upper),
             Bound::Unbounded => {
                 // The end mark always exists, and never moves.
-                return self.lock(table, table.end(), Modes::GAP, guard).map(|_| ());
+                return self.writer.lock(table, table.end(), Modes::GAP, guard).map(|_| ());
             }
         };
         self.lock_gap_from(table, behind, guard)
@@ -87,7 +87,7 @@ impl Transaction {
         locks_gaps: bool,
         guard: &mut Guard,
     ) -> Result<bool> {
-        self.has_waited = false;
+        self.writer.has_waited = false;
         let gap = if locks_gaps { Modes::GAP } else { Modes::default() };
         for (position, &record) in step.records.iter().enumerate() {
             if let Some(soon) = step.records.get(position + PREFETCH_DISTANCE) {
@@ -95,7 +95,7 @@ impl Transaction {
                 unsafe { soon.get() }.prefetch_head();
             }
             // After a wait the guard is a new one, and the other records may be gone.
-            if !self.lock_to_read(table, record, intent, gap, guard)? || self.has_waited {
+            if !self.lock_to_read(table, record, intent, gap, guard)? || self.writer.has_waited {
                 return Ok(false);
             }
         }
@@ -103,7 +103,7 @@ impl Transaction {
             return Ok(true);
         }
         if let Some(boundary) = step.boundary
-            && (!self.lock(table, boundary, Modes::GAP, guard)? || self.has_waited)
+            && (!self.writer.lock(table, boundary, Modes::GAP, guard)? || self.writer.has_waited)
         {
             return Ok(false);
         }

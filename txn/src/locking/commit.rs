@@ -3,15 +3,22 @@
 use crossbeam_epoch::{Guard, pin};
 use synod_storage::{Timestamp, Version};
 
-use super::transaction::{Transaction, Write};
+use super::writer::{Write, Writer};
 use crate::protocol::CommitReceipt;
-use crate::{Durability, Error, Result};
+use crate::{Abort, Durability, Error, Result};
 
 /// How many queued records with garbage a committer looks at for each record that it wrote.
 const COLLECTED_PER_WRITE: usize = 2;
 
-impl Transaction {
-    pub(super) fn commit_writes(mut self: Box<Self>, durability: Durability) -> Result<CommitReceipt> {
+impl Writer {
+    /// Commits. Once the timestamp is taken, `admit` has the last word; if it finds a reason to abort, nothing
+    /// has happened.
+    pub(crate) fn commit(
+        &mut self,
+        durability: Durability,
+        admit: impl FnOnce(Timestamp) -> std::result::Result<(), Abort>,
+    ) -> Result<CommitReceipt> {
+        self.check_alive()?;
         if self.buffers.writes.is_empty() {
             self.release_locks();
             self.registered().counts.commit();
@@ -27,13 +34,16 @@ impl Transaction {
             self.encode()?;
         }
         let guard = pin();
-        let timestamp = self.install(is_logged, &guard)?;
+        let timestamp = match self.install(is_logged, admit, &guard) {
+            Err(Error::Aborted(abort)) => return Err(self.abort_because(abort)),
+            installed => installed?,
+        };
         self.discard_replaced(timestamp, &guard);
         let budget = self.buffers.writes.len() * COLLECTED_PER_WRITE;
         self.buffers.writes.clear();
         self.release_locks();
         self.registered().counts.commit();
-        self.store().help_collect(self.slot, budget, &guard);
+        self.store().help_collect(self.slot(), budget, &guard);
         drop(guard);
         self.finish();
         Ok(CommitReceipt { timestamp, wrote: true })
@@ -55,10 +65,16 @@ impl Transaction {
     }
 
     /// The commit itself. If the log refuses it, nothing has happened.
-    fn install(&mut self, is_logged: bool, guard: &Guard) -> Result<Timestamp> {
+    fn install(
+        &mut self,
+        is_logged: bool,
+        admit: impl FnOnce(Timestamp) -> std::result::Result<(), Abort>,
+        guard: &Guard,
+    ) -> Result<Timestamp> {
+        let slot = self.slot();
         let writes = &self.buffers.writes;
         let frame = is_logged.then_some(&mut self.buffers.frame);
-        self.protocol.store.commit(self.slot, frame, |timestamp| {
+        self.locking.store.commit(slot, frame, admit, |timestamp| {
             for write in writes {
                 match newest(write) {
                     Some(version) => version.commit(timestamp),
@@ -79,7 +95,7 @@ impl Transaction {
                 // SAFETY: the record is locked by this transaction.
                 let record = unsafe { write.record.get() };
                 let replacement = (write.table, record, version);
-                store.discard_replaced(self.slot, replacement, timestamp, &readers, guard);
+                store.discard_replaced(self.slot(), replacement, timestamp, &readers, guard);
             }
         }
     }
