@@ -95,6 +95,9 @@ impl Stats {
             ("died", aborts.died),
             ("lock busy", aborts.lock_busy),
             ("lock timeout", aborts.lock_timeout),
+            ("write conflict", aborts.write_conflict),
+            ("read changed", aborts.read_changed),
+            ("unserializable", aborts.unserializable),
         ] {
             counter!("synod_aborts", "reason" => reason).absolute(count);
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use synod_storage::{Record, Table, Timestamp};
+
 use crate::TransactionId;
 
 /// The engine ended a transaction in favour of others. All its effects are undone and its locks are
@@ -49,6 +51,50 @@ pub enum Abort {
         /// The key whose lock was wanted; `None` for the gap behind the last key.
         key: Option<Vec<u8>>,
     },
+    /// Somebody else has committed a change of a record that this transaction means to change, after the moment
+    /// that this one reads at (multi-version: the first updater wins).
+    WriteConflict {
+        /// The other's change.
+        change: Change,
+    },
+    /// Something that this transaction has read was changed before it could commit (optimistic: validation).
+    ReadChanged {
+        /// The change.
+        change: Change,
+    },
+    /// This transaction has read something before `change` overwrote it, and comes after a transaction that comes
+    /// after that change: no order of the three explains what they saw (multi-version, serializable).
+    Unserializable {
+        /// The change.
+        change: Change,
+        /// The one who made it has itself read what a commit at this time overwrote (or it is that commit).
+        change_comes_before: Timestamp,
+        /// This transaction comes after one that committed, or read, at this time.
+        comes_after: Timestamp,
+    },
+}
+
+/// A committed change of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The table.
+    pub table: String,
+    /// The key.
+    pub key: Vec<u8>,
+    /// When the change was committed.
+    pub at: Timestamp,
+}
+
+impl Change {
+    pub(crate) fn of(table: &Table, record: Record<'_>, at: Timestamp) -> Self {
+        Change { table: table.name().to_owned(), key: record.key().to_vec(), at }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", Place { table: &self.table, key: Some(&self.key) }, self.at)
+    }
 }
 
 /// One transaction in a deadlock.
@@ -71,6 +117,9 @@ impl Abort {
             Abort::Died { .. } => "died",
             Abort::LockBusy { .. } => "lock busy",
             Abort::LockTimeout { .. } => "lock timeout",
+            Abort::WriteConflict { .. } => "write conflict",
+            Abort::ReadChanged { .. } => "read changed",
+            Abort::Unserializable { .. } => "unserializable",
         }
     }
 
@@ -110,6 +159,15 @@ impl fmt::Display for Abort {
                 let place = Place { table, key: key.as_deref() };
                 write!(f, "no lock on {place} within {} ms", waited.as_millis())
             }
+            Abort::WriteConflict { change } => {
+                write!(f, "somebody else has changed {change}, after the snapshot of this transaction")
+            }
+            Abort::ReadChanged { change } => write!(f, "what was read was changed meanwhile: {change}"),
+            Abort::Unserializable { change, change_comes_before, comes_after } => write!(
+                f,
+                "not serializable: it read before the change of {change}, which comes before {change_comes_before}, \
+                 and itself comes after {comes_after}"
+            ),
         }
     }
 }

@@ -15,6 +15,7 @@ mod locking;
 mod mode;
 mod oracle;
 mod protocol;
+mod reads;
 mod registry;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
@@ -25,7 +26,7 @@ mod two_phase;
 mod versions;
 mod visibility;
 
-pub use abort::{Abort, DeadlockMember};
+pub use abort::{Abort, Change, DeadlockMember};
 pub use commit_log::{CommitLog, Durability, DurabilityOptions};
 pub use cursor::{Cursor, Direction};
 pub use error::{Error, Result};

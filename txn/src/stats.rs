@@ -11,7 +11,7 @@ pub(crate) struct SlotCounts {
     commits: AtomicU64,
     rollbacks: AtomicU64,
     lock_waits: AtomicU64,
-    aborts: [AtomicU64; 5],
+    aborts: [AtomicU64; 8],
 }
 
 /// Adds one without an atomic read-modify-write: only the slot's owner writes.
@@ -44,6 +44,9 @@ fn kind(abort: &Abort) -> usize {
         Abort::Died { .. } => 2,
         Abort::LockBusy { .. } => 3,
         Abort::LockTimeout { .. } => 4,
+        Abort::WriteConflict { .. } => 5,
+        Abort::ReadChanged { .. } => 6,
+        Abort::Unserializable { .. } => 7,
     }
 }
 
@@ -60,6 +63,12 @@ pub struct AbortCounts {
     pub lock_busy: u64,
     /// Waited too long.
     pub lock_timeout: u64,
+    /// Wanted to change what others had changed since their snapshot.
+    pub write_conflict: u64,
+    /// Found at their end that what they had read was changed.
+    pub read_changed: u64,
+    /// Would have been in no serial order with others.
+    pub unserializable: u64,
 }
 
 /// What the read-write transactions of an engine have done so far.
@@ -92,6 +101,9 @@ impl TransactionCounts {
             sum.aborts.died += read(&counts.aborts[2]);
             sum.aborts.lock_busy += read(&counts.aborts[3]);
             sum.aborts.lock_timeout += read(&counts.aborts[4]);
+            sum.aborts.write_conflict += read(&counts.aborts[5]);
+            sum.aborts.read_changed += read(&counts.aborts[6]);
+            sum.aborts.unserializable += read(&counts.aborts[7]);
         }
         sum
     }

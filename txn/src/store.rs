@@ -283,7 +283,7 @@ impl Store {
     ) -> Timestamp {
         let guard = crossbeam_epoch::pin();
         let mut newest = Timestamp::MIN;
-        let mut deliver = |record: Record<'_>| {
+        let deliver = |record: Record<'_>| {
             if let Some(version) = visible_at(record, snapshot.timestamp(), &self.registry) {
                 // To pass over what a commit has deleted is to have read that commit.
                 newest = newest.max(commit_timestamp(version));
@@ -292,42 +292,52 @@ impl Store {
                 }
             }
         };
-        let mut batch = Batch::new();
-        let limit = cursor.step_records();
-        let mut last = None;
-        match cursor.direction {
-            Direction::Forward => {
-                table.index().leaf_from(cursor.lower(), &mut batch, &guard);
-                let records = batch.records();
-                for (position, &record) in records.iter().enumerate().take(limit) {
-                    if let Some(soon) = records.get(position + PREFETCH_DISTANCE) {
-                        soon.prefetch_head();
-                    }
-                    if cursor.is_above(record.key()) {
-                        cursor.finish();
-                        break;
-                    }
-                    deliver(record);
-                    last = Some(record);
-                }
-            }
-            Direction::Backward => {
-                table.index().leaf_to(cursor.upper(), &mut batch, &guard);
-                for &record in batch.records().iter().rev().take(limit) {
-                    if cursor.is_below(record.key()) {
-                        cursor.finish();
-                        break;
-                    }
-                    deliver(record);
-                    last = Some(record);
-                }
-            }
-        }
-        match last {
-            Some(last) if batch.records().len() > limit => cursor.move_past(last.key()),
-            _ => cursor.move_to_fence(batch.fence()),
-        }
+        scan_step(table, cursor, &guard, deliver);
         newest
+    }
+}
+
+/// Delivers the next records of a range, one leaf of the index at a time, whatever is in them.
+pub(crate) fn scan_step<'g>(
+    table: &'g Table,
+    cursor: &mut Cursor,
+    guard: &'g Guard,
+    mut deliver: impl FnMut(Record<'g>),
+) {
+    let mut batch = Batch::new();
+    let limit = cursor.step_records();
+    let mut last = None;
+    match cursor.direction {
+        Direction::Forward => {
+            table.index().leaf_from(cursor.lower(), &mut batch, guard);
+            let records = batch.records();
+            for (position, &record) in records.iter().enumerate().take(limit) {
+                if let Some(soon) = records.get(position + PREFETCH_DISTANCE) {
+                    soon.prefetch_head();
+                }
+                if cursor.is_above(record.key()) {
+                    cursor.finish();
+                    break;
+                }
+                deliver(record);
+                last = Some(record);
+            }
+        }
+        Direction::Backward => {
+            table.index().leaf_to(cursor.upper(), &mut batch, guard);
+            for &record in batch.records().iter().rev().take(limit) {
+                if cursor.is_below(record.key()) {
+                    cursor.finish();
+                    break;
+                }
+                deliver(record);
+                last = Some(record);
+            }
+        }
+    }
+    match last {
+        Some(last) if batch.records().len() > limit => cursor.move_past(last.key()),
+        _ => cursor.move_to_fence(batch.fence()),
     }
 }
 

@@ -31,6 +31,25 @@ pub(crate) fn visible_at<'g>(record: Record<'g>, at: Timestamp, registry: &Regis
     None
 }
 
+/// As [`visible_at`], for a transaction that has pending versions of its own in `slot`, and overlooks them.
+#[inline]
+pub(crate) fn visible_to<'g>(
+    record: Record<'g>,
+    at: Timestamp,
+    slot: u16,
+    registry: &Registry,
+) -> Option<Version<'g>> {
+    let mut version = record.head();
+    while let Some(candidate) = version {
+        let is_own = matches!(candidate.state(), VersionState::Pending { slot: owner, .. } if owner == slot);
+        if !is_own && is_visible(candidate, at, registry) {
+            return Some(candidate);
+        }
+        version = candidate.next();
+    }
+    None
+}
+
 /// The newest committed version; a tombstone counts as a version. The caller must be pinned.
 #[inline]
 pub(crate) fn latest_committed(record: Record<'_>) -> Option<Version<'_>> {
