@@ -10,7 +10,8 @@ use std::time::Duration;
 use synod_storage::Timestamp;
 use synod_storage::wal::FrameBuilder;
 use synod_txn::{
-    BeginOptions, CommitLog, Durability, Isolation, Mode, Protocol, Store, StoreOptions, TwoPhaseLocking,
+    BeginOptions, CommitLog, Durability, Isolation, Mode, MultiVersion, Protocol, Store, StoreOptions,
+    TwoPhaseLocking,
 };
 
 use crate::background::Background;
@@ -99,6 +100,7 @@ impl Engine {
         });
         let protocol: Box<dyn Protocol> = match options.mode {
             Mode::TwoPhaseLocking => Box::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy)),
+            Mode::MultiVersion => Box::new(MultiVersion::new(store.clone(), options.deadlock_policy)),
             mode => unimplemented!("{mode}"),
         };
         let inner = Inner {
@@ -191,11 +193,15 @@ impl Engine {
         self.check_open()?;
         let defaults = &self.inner.defaults;
         let durability = options.durability.unwrap_or(defaults.durability);
+        let isolation = options.isolation.unwrap_or(defaults.isolation);
         if options.read_only {
-            return Transaction::read_only(self.clone(), durability);
+            return match self.inner.protocol.begin_read_only(isolation)? {
+                Some(active) => Ok(Transaction::new(self.clone(), active, durability)),
+                None => Transaction::read_only(self.clone(), durability),
+            };
         }
         let active = self.inner.protocol.begin(&BeginOptions {
-            isolation: options.isolation.unwrap_or(defaults.isolation),
+            isolation,
             lock_timeout: options.lock_timeout.unwrap_or(defaults.lock_timeout),
             age,
         })?;

@@ -247,7 +247,7 @@ impl Transaction {
     /// ```
     pub fn savepoint(&self) -> Result<Savepoint> {
         match &mut *self.body.borrow_mut() {
-            Body::ReadWrite(active) => Ok(active.savepoint()),
+            Body::ReadWrite(active) => Ok(active.savepoint()?),
             Body::ReadOnly(..) => Err(synod_txn::Error::ReadOnly.into()),
         }
     }

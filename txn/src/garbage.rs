@@ -17,11 +17,15 @@ use synod_storage::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
 
 use crate::RecoveredGarbage;
+use crate::read_marks::ReadMarks;
 
 const SHARDS: usize = if cfg!(shuttle) { 2 } else { 64 };
 
 /// How many entries are taken out of a queue at a time.
 const BATCH: usize = 32;
+
+/// The tables that records belong to, and the marks on them.
+type Owners<'a> = (&'a Catalog, &'a ReadMarks);
 
 /// The queues.
 #[derive(Debug)]
@@ -109,7 +113,7 @@ impl Garbage {
         slot: u16,
         budget: usize,
         watermark: Timestamp,
-        catalog: &Catalog,
+        owners: Owners<'_>,
         guard: &Guard,
     ) {
         let shard = slot as usize % SHARDS;
@@ -121,12 +125,12 @@ impl Garbage {
                 return;
             }
             left -= taken;
-            self.process(shard, &ripe[..taken], watermark, catalog, guard);
+            self.process(shard, &ripe[..taken], watermark, owners, guard);
         }
     }
 
     /// Works on everything that was queued when it began. Returns how many entries it worked on.
-    pub(crate) fn sweep(&self, watermark: Timestamp, catalog: &Catalog) -> usize {
+    pub(crate) fn sweep(&self, watermark: Timestamp, owners: Owners<'_>) -> usize {
         let mut worked = 0;
         for (index, shard) in self.shards.iter().enumerate() {
             let mut left = shard.len.load(Ordering::Relaxed);
@@ -138,7 +142,7 @@ impl Garbage {
                 }
                 left -= taken;
                 worked += taken;
-                self.process(index, &ripe[..taken], watermark, catalog, &crossbeam_epoch::pin());
+                self.process(index, &ripe[..taken], watermark, owners, &crossbeam_epoch::pin());
             }
         }
         worked
@@ -167,24 +171,30 @@ impl Garbage {
         shard: usize,
         entries: &[Option<Entry>],
         watermark: Timestamp,
-        catalog: &Catalog,
+        owners: Owners<'_>,
         guard: &Guard,
     ) {
         let mut table: Option<Arc<Table>> = None;
         for entry in entries.iter().flatten() {
             if table.as_ref().is_none_or(|table| table.id() != entry.table) {
-                table = catalog.by_id(entry.table);
+                table = owners.0.by_id(entry.table);
             }
             // The records of a dropped table go with it.
             let Some(table) = &table else { continue };
-            if let Some(again) = self.clean(*entry, table, watermark, guard) {
+            if let Some(again) = self.clean(*entry, (table, owners.1), watermark, guard) {
                 self.enqueue(shard, again);
             }
         }
     }
 
     /// Removes what can go of one record; returns the entry to queue again, if there will be more to do.
-    fn clean(&self, entry: Entry, table: &Table, watermark: Timestamp, guard: &Guard) -> Option<Entry> {
+    fn clean(
+        &self,
+        entry: Entry,
+        place: (&Table, &ReadMarks),
+        watermark: Timestamp,
+        guard: &Guard,
+    ) -> Option<Entry> {
         // SAFETY: this entry holds the record's garbage claim, and nobody else removes the record.
         let record = unsafe { entry.record.get() };
         loop {
@@ -192,7 +202,7 @@ impl Garbage {
             match unsafe { prune(record, watermark, guard) } {
                 Remains::Later(ripe_at) => return Some(Entry { ripe_at, ..entry }),
                 Remains::Nothing => {
-                    return (!self.remove(record, table, guard))
+                    return (!self.remove(record, place, guard))
                         .then_some(Entry { ripe_at: watermark, ..entry });
                 }
                 Remains::Clean => {
@@ -207,7 +217,12 @@ impl Garbage {
     }
 
     /// Takes an empty record out of the index, unless somebody holds or wants a lock on it.
-    pub(crate) fn remove(&self, record: Record<'_>, table: &Table, guard: &Guard) -> bool {
+    pub(crate) fn remove(
+        &self,
+        record: Record<'_>,
+        (table, marks): (&Table, &ReadMarks),
+        guard: &Guard,
+    ) -> bool {
         let word = record.word();
         // Acquires what the last holder of a lock wrote. SeqCst, like its reversal below: part of the handshake
         // between scanners and inserters, who both look at this word.
@@ -224,6 +239,7 @@ impl Garbage {
         if let Some(VersionState::Committed(deleted)) = head.map(Version::state) {
             self.forgotten.fetch_max(deleted.0, Ordering::Relaxed);
         }
+        marks.forget(record.ptr());
         table.index().remove(record, guard);
         true
     }

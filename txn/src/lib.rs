@@ -13,8 +13,10 @@ mod garbage;
 mod graveyard;
 mod locking;
 mod mode;
+mod multi_version;
 mod oracle;
 mod protocol;
+mod read_marks;
 mod reads;
 mod registry;
 #[cfg(all(test, shuttle))]
@@ -32,6 +34,7 @@ pub use cursor::{Cursor, Direction};
 pub use error::{Error, Result};
 pub use locking::DeadlockPolicy;
 pub use mode::Mode;
+pub use multi_version::MultiVersion;
 pub use oracle::Oracle;
 pub use protocol::{
     ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,

@@ -130,6 +130,12 @@ pub trait Protocol: Send + Sync {
 
     /// Begins a transaction. An isolation level that the mode lacks is an error, never another level.
     fn begin(&self, options: &BeginOptions) -> Result<Box<dyn ActiveTransaction>>;
+
+    /// Begins a transaction that is declared to write nothing, if at this level it takes more than a snapshot.
+    fn begin_read_only(&self, isolation: Isolation) -> Result<Option<Box<dyn ActiveTransaction>>> {
+        let _ = isolation;
+        Ok(None)
+    }
 }
 
 /// A running transaction. After an abort every operation returns that same abort. Dropping it aborts it.
@@ -161,7 +167,7 @@ pub trait ActiveTransaction: Send {
     fn write_count(&self) -> u64;
 
     /// Marks the present state of the transaction's writes.
-    fn savepoint(&mut self) -> Savepoint;
+    fn savepoint(&mut self) -> Result<Savepoint>;
 
     /// Undoes all writes since the savepoint, which stays valid; later ones don't. Locks are kept.
     fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()>;

@@ -94,10 +94,11 @@ impl ReadSet {
         let index = self.table(table);
         let is_forward = cursor.direction == Direction::Forward;
         let start = if is_forward { cursor.lower() } else { cursor.upper() };
-        let continues = !cursor.fresh && self.ranges.last().is_some_and(|last| {
-            let reached = if is_forward { &last.upper } else { &last.lower };
-            last.table == index && start == complement(reached.as_ref().map(Vec::as_slice))
-        });
+        let continues = !cursor.fresh
+            && self.ranges.last().is_some_and(|last| {
+                let reached = if is_forward { &last.upper } else { &last.lower };
+                last.table == index && start == complement(reached.as_ref().map(Vec::as_slice))
+            });
         if !continues {
             let (lower, upper) = (cursor.lower.clone(), cursor.upper.clone());
             self.ranges.push(ReadRange { table: index, lower, upper });

@@ -50,6 +50,8 @@ pub(crate) struct Slot {
     age: AtomicU64,
     /// See the module's picture.
     committing: AtomicU64,
+    /// The commit timestamp up to whose commit the owner has left its read marks (see `multi_version`).
+    marked: AtomicU64,
     /// The id of the older transaction that wounded the owner; 0 if none.
     wounded_by: AtomicU64,
     /// What the slot's owners have done.
@@ -163,6 +165,21 @@ impl Registry {
         self.used_slots().filter(|slot| slot.owner.load(Ordering::Relaxed) != 0).count()
     }
 
+    /// Waits until everybody else who commits at a timestamp before `at`, which was taken already, has left its
+    /// read marks, or has ended.
+    pub(crate) fn wait_for_marks(&self, at: Timestamp, own: u16) {
+        for (_, slot) in self.used_slots().enumerate().filter(|(index, _)| *index != usize::from(own)) {
+            for round in 0.. {
+                match slot.committing() {
+                    Committing::No => break,
+                    Committing::At(timestamp) if timestamp > at => break,
+                    Committing::At(timestamp) if slot.marked.load(Ordering::SeqCst) == timestamp.0 => break,
+                    Committing::Announced | Committing::At(_) => spin(round),
+                }
+            }
+        }
+    }
+
     /// The greatest timestamp up to which every commit has been appended to the log, given that
     /// `newest` was read from the oracle just before.
     pub(crate) fn commit_bound(&self, newest: Timestamp) -> Timestamp {
@@ -188,6 +205,12 @@ impl Registry {
 }
 
 impl Slot {
+    /// The owner, who commits at `at`, has left its read marks.
+    pub(crate) fn marks_are_left(&self, at: Timestamp) {
+        // SeqCst: the marks come before; and after it the owner looks at what others do.
+        self.marked.store(at.0, Ordering::SeqCst);
+    }
+
     #[inline]
     pub(crate) fn id(&self) -> TransactionId {
         TransactionId(self.owner.load(Ordering::Relaxed))

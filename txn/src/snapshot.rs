@@ -30,6 +30,13 @@ const CHEAP_SLOTS: usize = 8;
 const FREE: u64 = u64::MAX;
 /// The reader is about to choose its timestamp; the watermark must not move meanwhile.
 const CHOOSING: u64 = u64::MAX - 1;
+/// Set beside the timestamp of a reader that asks later for every change of what it has read.
+const TRACKED: u64 = 1 << 62;
+
+/// The timestamp of an open snapshot.
+fn timestamp_of(slot: u64) -> u64 {
+    if slot < CHOOSING { slot & !TRACKED } else { slot }
+}
 
 /// Who reads the past, as far as a committer knows.
 #[derive(Debug)]
@@ -38,6 +45,8 @@ pub(crate) struct Readers {
     pub(crate) watermark: Timestamp,
     /// The timestamps of all open snapshots, if `is_exact`.
     open: [u64; CHEAP_SLOTS],
+    /// The oldest of them that asks for every change.
+    oldest_tracked: Timestamp,
     /// Besides these, nobody reads below the newest timestamp there was when this was made, now or later.
     is_exact: bool,
 }
@@ -47,7 +56,9 @@ impl Readers {
     /// given out before this was made.
     #[inline]
     pub(crate) fn pass_over(&self, from: Timestamp, to: Timestamp) -> bool {
-        self.is_exact && self.open.iter().all(|at| !(from.0..to.0).contains(at))
+        self.is_exact
+            && from <= self.oldest_tracked
+            && self.open.iter().all(|at| !(from.0..to.0).contains(at))
     }
 }
 
@@ -81,10 +92,10 @@ impl Snapshots {
     /// The slot is taken first and the oracle read afterwards, while `advance` reads the oracle first
     /// and the slots afterwards, all SeqCst: if `advance` misses the slot, then this timestamp is no
     /// smaller than the one that it started from.
-    fn open_newest(&self, oracle: &Oracle) -> Result<(usize, Timestamp)> {
+    fn open_newest(&self, oracle: &Oracle, tracked: u64) -> Result<(usize, Timestamp)> {
         let slot = self.claim(CHOOSING)?;
         let at = oracle.last();
-        self.slots[slot].store(at.0, Ordering::SeqCst);
+        self.slots[slot].store(at.0 | tracked, Ordering::SeqCst);
         Ok((slot, at))
     }
 
@@ -107,7 +118,7 @@ impl Snapshots {
     /// Opens a snapshot at the oldest timestamp that can still be read.
     fn open_oldest(&self, oracle: &Oracle) -> Result<(usize, Timestamp)> {
         if self.retention_ns == 0 {
-            return self.open_newest(oracle);
+            return self.open_newest(oracle, 0);
         }
         loop {
             let at = Timestamp(self.intended.load(Ordering::SeqCst));
@@ -164,13 +175,22 @@ impl Snapshots {
     #[inline]
     pub(crate) fn readers(&self, oracle: &Oracle) -> Readers {
         // The oracle first and the slots afterwards, as in `advance`.
-        let mut readers = Readers { watermark: oracle.last(), open: [FREE; CHEAP_SLOTS], is_exact: false };
+        let mut readers = Readers {
+            watermark: oracle.last(),
+            open: [FREE; CHEAP_SLOTS],
+            oldest_tracked: Timestamp::MAX,
+            is_exact: false,
+        };
         let used = self.used.load(Ordering::SeqCst);
         if self.retention_ns == 0 && used <= CHEAP_SLOTS {
             readers.is_exact = true;
             for (open, slot) in readers.open.iter_mut().zip(&self.slots[..used]) {
-                *open = slot.load(Ordering::SeqCst);
-                readers.is_exact &= *open != CHOOSING;
+                let state = slot.load(Ordering::SeqCst);
+                *open = timestamp_of(state);
+                readers.is_exact &= state != CHOOSING;
+                if state < CHOOSING && state & TRACKED != 0 {
+                    readers.oldest_tracked = readers.oldest_tracked.min(Timestamp(*open));
+                }
                 readers.watermark = readers.watermark.min(Timestamp(*open));
             }
         }
@@ -188,7 +208,7 @@ impl Snapshots {
             match slot.load(Ordering::SeqCst) {
                 FREE => {}
                 CHOOSING => return None,
-                at => oldest = oldest.min(Timestamp(at)),
+                at => oldest = oldest.min(Timestamp(timestamp_of(at))),
             }
         }
         Some(oldest)
@@ -199,7 +219,8 @@ impl Snapshots {
         let open = self.slots[..self.used.load(Ordering::SeqCst)]
             .iter()
             .map(|slot| slot.load(Ordering::SeqCst))
-            .filter(|&at| at != FREE && at != CHOOSING);
+            .filter(|&at| at != FREE && at != CHOOSING)
+            .map(timestamp_of);
         open.fold((0, None), |(count, oldest), at| {
             (count + 1, Some(oldest.map_or(Timestamp(at), |old: Timestamp| old.min(Timestamp(at)))))
         })
@@ -216,7 +237,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot that includes every commit acknowledged so far.
     pub fn newest(store: &Arc<Store>) -> Result<Self> {
-        let (slot, at) = store.snapshots().open_newest(store.oracle())?;
+        let (slot, at) = store.snapshots().open_newest(store.oracle(), 0)?;
+        Ok(Snapshot { store: store.clone(), slot, at })
+    }
+
+    /// As [`Snapshot::newest`], and every version that comes after it in the chain of a record stays as well.
+    pub(crate) fn tracked(store: &Arc<Store>) -> Result<Self> {
+        let (slot, at) = store.snapshots().open_newest(store.oracle(), TRACKED)?;
         Ok(Snapshot { store: store.clone(), slot, at })
     }
 

@@ -13,6 +13,7 @@ use crate::commit_log::CommitLog;
 use crate::cursor::{Cursor, Direction};
 use crate::garbage::Garbage;
 use crate::graveyard::Graveyard;
+use crate::read_marks::ReadMarks;
 use crate::registry::Registry;
 use crate::snapshot::{Readers, Snapshots};
 use crate::visibility::visible_at;
@@ -60,6 +61,7 @@ pub struct Store {
     snapshots: Snapshots,
     garbage: Garbage,
     graveyard: Graveyard,
+    read_marks: ReadMarks,
     log: Option<CommitLog>,
 }
 
@@ -73,6 +75,7 @@ impl Store {
             snapshots: Snapshots::new(options.retention, options.horizon),
             garbage: Garbage::new(options.garbage),
             graveyard: Graveyard::default(),
+            read_marks: ReadMarks::default(),
             log: options.log,
         }
     }
@@ -99,6 +102,11 @@ impl Store {
 
     pub(crate) fn snapshots(&self) -> &Snapshots {
         &self.snapshots
+    }
+
+    /// Who has read what, for the mode that asks.
+    pub(crate) fn read_marks(&self) -> &ReadMarks {
+        &self.read_marks
     }
 
     pub(crate) fn garbage(&self) -> &Garbage {
@@ -241,7 +249,7 @@ impl Store {
     pub(crate) fn help_collect(&self, slot: u16, budget: usize, guard: &Guard) {
         if self.garbage.has_entries(slot) {
             let watermark = self.readers().watermark;
-            self.garbage.collect(slot, budget, watermark, &self.catalog, guard);
+            self.garbage.collect(slot, budget, watermark, (&self.catalog, &self.read_marks), guard);
         }
     }
 
@@ -249,7 +257,7 @@ impl Store {
     /// looked at.
     pub fn sweep(&self) -> usize {
         let watermark = self.snapshots.advance(&self.oracle);
-        let worked = self.garbage.sweep(watermark, &self.catalog);
+        let worked = self.garbage.sweep(watermark, (&self.catalog, &self.read_marks));
         self.graveyard.sweep(&self.registry);
         // Hands this thread's retired memory on, so that it doesn't wait for more to come.
         crossbeam_epoch::pin().flush();

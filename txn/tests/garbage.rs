@@ -83,7 +83,7 @@ fn aborted_insertions_leave_no_records() {
 fn rolled_back_and_deleted_insertions_leave_no_records() {
     let scene = Scene::new();
     let mut txn = scene.begin();
-    let savepoint = txn.savepoint();
+    let savepoint = txn.savepoint().unwrap();
     (0..100).for_each(|key| scene.write(&mut txn, key, Some(b"undone")));
     txn.rollback_to(savepoint).unwrap();
     (100..200).for_each(|key| {

@@ -1,22 +1,42 @@
 //! Committing: timestamp, log, stamps, and only then the locks.
 
 use crossbeam_epoch::{Guard, pin};
-use synod_storage::{Timestamp, Version};
+use synod_storage::{RecordPtr, Timestamp, Version};
 
 use super::writer::{Write, Writer};
 use crate::protocol::CommitReceipt;
-use crate::{Abort, Durability, Error, Result};
+use crate::{Abort, Durability, Error, Result, Store};
 
 /// How many queued records with garbage a committer looks at for each record that it wrote.
 const COLLECTED_PER_WRITE: usize = 2;
 
+/// A transaction that has its commit timestamp, and nothing else yet.
+pub(crate) struct Committing<'w> {
+    pub(crate) store: &'w Store,
+    pub(crate) slot: u16,
+    pub(crate) at: Timestamp,
+    writes: &'w [Write],
+}
+
+impl Committing<'_> {
+    /// The records that it has written, some perhaps more than once.
+    pub(crate) fn written(&self) -> impl Iterator<Item = RecordPtr> {
+        self.writes.iter().map(|write| write.record)
+    }
+}
+
 impl Writer {
+    /// Whether there is anything to commit.
+    pub(crate) fn has_written(&self) -> bool {
+        !self.buffers.writes.is_empty()
+    }
+
     /// Commits. Once the timestamp is taken, `admit` has the last word; if it finds a reason to abort, nothing
     /// has happened.
     pub(crate) fn commit(
         &mut self,
         durability: Durability,
-        admit: impl FnOnce(Timestamp) -> std::result::Result<(), Abort>,
+        admit: impl FnOnce(&Committing<'_>) -> std::result::Result<(), Abort>,
     ) -> Result<CommitReceipt> {
         self.check_alive()?;
         if self.buffers.writes.is_empty() {
@@ -68,13 +88,15 @@ impl Writer {
     fn install(
         &mut self,
         is_logged: bool,
-        admit: impl FnOnce(Timestamp) -> std::result::Result<(), Abort>,
+        admit: impl FnOnce(&Committing<'_>) -> std::result::Result<(), Abort>,
         guard: &Guard,
     ) -> Result<Timestamp> {
         let slot = self.slot();
         let writes = &self.buffers.writes;
         let frame = is_logged.then_some(&mut self.buffers.frame);
-        self.locking.store.commit(slot, frame, admit, |timestamp| {
+        let store = &*self.locking.store;
+        let admit = |at| admit(&Committing { store, slot, at, writes });
+        store.commit(slot, frame, admit, |timestamp| {
             for write in writes {
                 match newest(write) {
                     Some(version) => version.commit(timestamp),

@@ -48,7 +48,7 @@ fn a_record_that_turns_out_to_be_needed_is_passed_over_by_nobody() {
         let collector = scene.thread(|scene| {
             let guard = crossbeam_epoch::pin();
             let record = scene.table.index().get(b"k", &guard).unwrap();
-            assert!(!scene.store.garbage().remove(record, &scene.table, &guard));
+            assert!(!scene.store.garbage().remove(record, (&scene.table, scene.store.read_marks()), &guard));
         });
         let reader = scene.thread(|scene| {
             for direction in [Direction::Forward, Direction::Backward] {

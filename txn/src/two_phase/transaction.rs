@@ -62,8 +62,8 @@ impl ActiveTransaction for Transaction {
         self.writer.write_count()
     }
 
-    fn savepoint(&mut self) -> Savepoint {
-        self.writer.savepoint()
+    fn savepoint(&mut self) -> Result<Savepoint> {
+        Ok(self.writer.savepoint())
     }
 
     fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
