@@ -145,7 +145,7 @@ fn no_two_transactions_share_an_id() {
                 shuttle::thread::spawn(move || {
                     [(); 2].map(|()| {
                         let mut txn = scene.begin(Isolation::Serializable, None);
-                        txn.savepoint().transaction
+                        txn.savepoint().unwrap().transaction
                     })
                 })
             })

@@ -11,5 +11,6 @@ mod commits;
 mod gaps;
 mod garbage;
 mod locks;
+mod multi_version;
 mod scene;
 mod snapshots;
