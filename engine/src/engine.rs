@@ -16,9 +16,10 @@ use synod_txn::{
 
 use crate::background::Background;
 use crate::checkpoint::Checkpointer;
+use crate::history::{History, RecordedTransaction, Recording};
 use crate::options::MergeFunction;
 use crate::recovery::{Files, Recovered, RecoveryStats, recover};
-use crate::transaction::Transaction;
+use crate::transaction::{Body, Transaction};
 use crate::view::CatalogChanges;
 use crate::{Checkpoint, Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
 
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     /// `None` for an engine in memory.
     pub(crate) checkpointer: Option<Arc<Checkpointer>>,
     pub(crate) recovery: Option<RecoveryStats>,
+    /// `None` unless history is recorded.
+    history: Option<Arc<History>>,
     is_closed: AtomicBool,
 }
 
@@ -117,6 +120,7 @@ impl Engine {
             catalog_changes,
             checkpointer,
             recovery,
+            history: options.records_history.then(Arc::default),
             is_closed: AtomicBool::new(false),
         };
         Ok(Engine { inner: Arc::new(inner) })
@@ -194,18 +198,22 @@ impl Engine {
         let defaults = &self.inner.defaults;
         let durability = options.durability.unwrap_or(defaults.durability);
         let isolation = options.isolation.unwrap_or(defaults.isolation);
+        // Before anything can be seen.
+        let history = self.inner.history.as_ref();
+        let recording = history.map(|history| Recording::begin(history, isolation));
         if options.read_only {
-            return match self.inner.protocol.begin_read_only(isolation)? {
-                Some(active) => Ok(Transaction::new(self.clone(), active, durability)),
-                None => Transaction::read_only(self.clone(), durability),
+            let body = match self.inner.protocol.begin_read_only(isolation)? {
+                Some(active) => Body::ReadWrite(active),
+                None => Body::ReadOnly(synod_txn::Snapshot::newest(&self.inner.store)?, Timestamp::MIN),
             };
+            return Ok(Transaction::new(self.clone(), body, durability, recording));
         }
         let active = self.inner.protocol.begin(&BeginOptions {
             isolation,
             lock_timeout: options.lock_timeout.unwrap_or(defaults.lock_timeout),
             age,
         })?;
-        Ok(Transaction::new(self.clone(), active, durability))
+        Ok(Transaction::new(self.clone(), Body::ReadWrite(active), durability, recording))
     }
 
     /// A snapshot of the newest state: it includes every commit acknowledged so far, and perhaps some that
@@ -254,6 +262,22 @@ impl Engine {
     /// The concurrency-control mode.
     pub fn mode(&self) -> Mode {
         self.inner.protocol.mode()
+    }
+
+    /// What the transactions did that have ended since the last call, in the order in which they ended; nothing
+    /// unless [`Options::record_history`] was chosen.
+    ///
+    /// ```
+    /// use synod::{Engine, Options};
+    ///
+    /// let engine = Engine::in_memory(Options::new().record_history(true))?;
+    /// let table = engine.table("t")?;
+    /// engine.transact(|txn| txn.put(&table, "key", "value"))?;
+    /// assert_eq!(engine.take_history().len(), 1);
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn take_history(&self) -> Vec<RecordedTransaction> {
+        self.inner.history.as_ref().map(|history| history.take()).unwrap_or_default()
     }
 
     /// Takes a checkpoint now: the whole database as of one timestamp, in one file, so that the next opening

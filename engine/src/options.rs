@@ -42,6 +42,7 @@ pub struct Options {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) device: Arc<dyn Device>,
     pub(crate) merges: HashMap<String, Arc<MergeFunction>>,
+    pub(crate) records_history: bool,
 }
 
 /// When checkpoints are taken, and what is kept.
@@ -81,6 +82,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             device: Arc::new(RealDevice),
             merges: HashMap::new(),
+            records_history: false,
         }
     }
 }
@@ -197,6 +199,15 @@ impl Options {
         merge: impl Fn(&[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'static,
     ) -> Self {
         self.merges.insert(table.into(), Arc::new(merge));
+        self
+    }
+
+    /// Whether to record what every transaction reads and writes, for [`Engine::take_history`]. For tests: it takes
+    /// memory for each step until it is taken. Default: no. Snapshots aren't transactions, and aren't recorded.
+    ///
+    /// [`Engine::take_history`]: crate::Engine::take_history
+    pub fn record_history(mut self, records: bool) -> Self {
+        self.records_history = records;
         self
     }
 

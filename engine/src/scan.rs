@@ -4,7 +4,7 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synod_txn::Cursor;
+use synod_txn::{Cursor, Intent};
 
 use crate::{Error, Result, Snapshot, Table, Transaction};
 
@@ -34,7 +34,7 @@ const EXPECTED_BYTES_MAX: usize = 16 * 1024;
 
 impl Batch {
     /// Fills the batch through a function that visits records.
-    fn fill(&mut self, visit_all: impl FnOnce(&mut synod_txn::Visit<'_>) -> Result<()>) -> Result<()> {
+    fn fill(&mut self, visit_all: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])) -> Result<()>) -> Result<()> {
         self.forget();
         let mut bytes = std::mem::take(&mut self.bytes).try_into_mut().unwrap_or_default();
         bytes.clear();
@@ -177,7 +177,8 @@ impl<'t> Scan<'t> {
 
     fn read_on(&mut self) -> Result<()> {
         self.read_at = self.transaction.write_count();
-        self.batch.fill(|visit| self.transaction.scan_some(&self.table, &mut self.cursor, visit))
+        self.batch
+            .fill(|visit| self.transaction.scan_some(&self.table, &mut self.cursor, Intent::Read, visit))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synod_storage::Timestamp;
+use synod_storage::{Timestamp, Version};
 use synod_txn::{Cursor, Direction};
 
 use crate::{Engine, KeyRange, Result, SnapshotScan, Table};
@@ -57,7 +57,9 @@ impl Snapshot {
         self.check_table(table)?;
         let mut read = Some(read);
         let mut result = None;
-        let mut visit = |value: Option<&[u8]>| result = read.take().map(|read| read(value));
+        let mut visit = |version: Option<Version<'_>>| {
+            result = read.take().map(|read| read(version.and_then(Version::value)));
+        };
         self.inner.store().read_at(&self.inner, &table.inner, key.as_ref(), &mut visit)?;
         Ok(result.expect("a successful read visits exactly once"))
     }
@@ -92,9 +94,13 @@ impl Snapshot {
         &self,
         table: &synod_storage::Table,
         cursor: &mut Cursor,
-        visit: &mut synod_txn::Visit<'_>,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
     ) {
-        self.inner.store().scan_at(&self.inner, table, cursor, visit);
+        self.inner.store().scan_at(&self.inner, table, cursor, &mut |key, version| {
+            if let Some(value) = version.value() {
+                visit(key, value);
+            }
+        });
     }
 }
 

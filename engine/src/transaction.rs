@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synod_storage::Timestamp;
+use synod_storage::{Timestamp, Version};
 use synod_txn::{
     Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Intent, Savepoint,
     Snapshot as StoreSnapshot,
 };
 
+use crate::history::{Recording, recorded};
 use crate::{CommitHandle, Engine, Error, KeyRange, Result, Scan, Table};
 
 /// A transaction: reads and writes that take effect together, or not at all. It can be sent to another
@@ -21,6 +22,8 @@ pub struct Transaction {
     engine: Engine,
     durability: Durability,
     pub(crate) body: RefCell<Body>,
+    /// What an engine that records history notes.
+    recording: Option<RefCell<Recording>>,
 }
 
 /// What carries a transaction.
@@ -32,13 +35,22 @@ pub(crate) enum Body {
 }
 
 impl Transaction {
-    pub(crate) fn new(engine: Engine, active: Box<dyn ActiveTransaction>, durability: Durability) -> Self {
-        Transaction { engine, durability, body: RefCell::new(Body::ReadWrite(active)) }
+    pub(crate) fn new(
+        engine: Engine,
+        body: Body,
+        durability: Durability,
+        recording: Option<Recording>,
+    ) -> Self {
+        let (body, recording) = (RefCell::new(body), recording.map(RefCell::new));
+        Transaction { engine, durability, body, recording }
     }
 
-    pub(crate) fn read_only(engine: Engine, durability: Durability) -> Result<Self> {
-        let snapshot = StoreSnapshot::newest(&engine.inner.store)?;
-        Ok(Transaction { engine, durability, body: RefCell::new(Body::ReadOnly(snapshot, Timestamp::MIN)) })
+    /// Notes something, if the engine records history.
+    #[inline]
+    fn record(&self, note: impl FnOnce(&mut Recording)) {
+        if let Some(recording) = &self.recording {
+            note(&mut recording.borrow_mut());
+        }
     }
 
     /// The value of a key.
@@ -146,12 +158,12 @@ impl Transaction {
         let mut cursor = Cursor::new(lower, upper, Direction::Forward);
         let mut deleted = 0;
         let mut keys: Vec<Vec<u8>> = Vec::new();
+        drop(self.writable(table)?);
         while !cursor.is_done() {
             keys.clear();
-            let mut active = self.writable(table)?;
-            active.scan(&table.inner, &mut cursor, Intent::Write, &mut |key, _| keys.push(key.to_vec()))?;
+            self.scan_some(&table.inner, &mut cursor, Intent::Write, &mut |key, _| keys.push(key.to_vec()))?;
             for key in &keys {
-                deleted += u64::from(active.write(&table.inner, key, None, Expect::Told)?);
+                deleted += u64::from(self.write(table, key, None, Expect::Told)?);
             }
         }
         Ok(deleted)
@@ -247,7 +259,11 @@ impl Transaction {
     /// ```
     pub fn savepoint(&self) -> Result<Savepoint> {
         match &mut *self.body.borrow_mut() {
-            Body::ReadWrite(active) => Ok(active.savepoint()?),
+            Body::ReadWrite(active) => {
+                let savepoint = active.savepoint()?;
+                self.record(|recording| recording.savepoint(savepoint));
+                Ok(savepoint)
+            }
             Body::ReadOnly(..) => Err(synod_txn::Error::ReadOnly.into()),
         }
     }
@@ -256,9 +272,11 @@ impl Transaction {
     /// are kept.
     pub fn rollback_to(&self, savepoint: &Savepoint) -> Result<()> {
         match &mut *self.body.borrow_mut() {
-            Body::ReadWrite(active) => Ok(active.rollback_to(*savepoint)?),
-            Body::ReadOnly(..) => Err(synod_txn::Error::ReadOnly.into()),
+            Body::ReadWrite(active) => active.rollback_to(*savepoint)?,
+            Body::ReadOnly(..) => return Err(synod_txn::Error::ReadOnly.into()),
         }
+        self.record(|recording| recording.rollback_to(*savepoint));
+        Ok(())
     }
 
     /// Commits, and waits as the durability level asks. Returns the commit timestamp; for a transaction that
@@ -305,6 +323,9 @@ impl Transaction {
                 CommitReceipt { timestamp: newest_read.max(forgotten), wrote: false }
             }
         };
+        if let Some(recording) = self.recording {
+            recording.into_inner().committed(receipt.wrote.then_some(receipt.timestamp));
+        }
         Ok((self.engine, receipt, self.durability))
     }
 
@@ -326,6 +347,16 @@ impl Transaction {
         }
     }
 
+    /// The slot of this transaction, for recording.
+    #[inline]
+    fn own_slot(&self) -> Option<u16> {
+        self.recording.as_ref()?;
+        match &*self.body.borrow() {
+            Body::ReadWrite(active) => active.slot(),
+            Body::ReadOnly(..) => None,
+        }
+    }
+
     pub(crate) fn check_table(&self, table: &Table) -> Result<()> {
         table.check_engine(self.engine.inner.id)
     }
@@ -340,7 +371,11 @@ impl Transaction {
         self.check_table(table)?;
         let mut read = Some(read);
         let mut result = None;
-        let mut visit = |value: Option<&[u8]>| result = read.take().map(|read| read(value));
+        let own = self.own_slot();
+        let mut visit = |version: Option<Version<'_>>| {
+            self.record(|recording| recording.get(&table.inner, key, recorded(version, own)));
+            result = read.take().map(|read| read(version.and_then(Version::value)));
+        };
         match &mut *self.body.borrow_mut() {
             Body::ReadWrite(active) => active.read(&table.inner, key, intent, &mut visit)?,
             Body::ReadOnly(snapshot, newest_read) => {
@@ -352,7 +387,11 @@ impl Transaction {
     }
 
     fn write(&self, table: &Table, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool> {
-        Ok(self.writable(table)?.write(&table.inner, key, value, expect)?)
+        let had_value = self.writable(table)?.write(&table.inner, key, value, expect)?;
+        if value.is_some() || had_value {
+            self.record(|recording| recording.put(&table.inner, key, value));
+        }
+        Ok(had_value)
     }
 
     fn writable(&self, table: &Table) -> Result<std::cell::RefMut<'_, Box<dyn ActiveTransaction>>> {
@@ -370,14 +409,29 @@ impl Transaction {
         &self,
         table: &Arc<synod_storage::Table>,
         cursor: &mut Cursor,
-        visit: &mut synod_txn::Visit<'_>,
+        intent: Intent,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<()> {
+        let before = self.recording.is_some().then(|| cursor.clone());
+        let own = self.own_slot();
+        let mut found = Vec::new();
+        let visit = &mut |key: &[u8], version: Version<'_>| {
+            if before.is_some() {
+                found.push((Bytes::copy_from_slice(key), recorded(Some(version), own)));
+            }
+            if let Some(value) = version.value() {
+                visit(key, value);
+            }
+        };
         match &mut *self.body.borrow_mut() {
-            Body::ReadWrite(active) => active.scan(table, cursor, Intent::Read, visit)?,
+            Body::ReadWrite(active) => active.scan(table, cursor, intent, visit)?,
             Body::ReadOnly(snapshot, newest_read) => {
                 let read_at = snapshot.store().scan_at(snapshot, table, cursor, visit);
                 *newest_read = (*newest_read).max(read_at);
             }
+        }
+        if let Some(before) = before {
+            self.record(|recording| recording.scan(table, (&before, cursor), found));
         }
         Ok(())
     }

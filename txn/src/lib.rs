@@ -38,6 +38,7 @@ pub use multi_version::MultiVersion;
 pub use oracle::Oracle;
 pub use protocol::{
     ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,
+    VisitKey,
 };
 pub use registry::{Registry, TRANSACTIONS_MAX, TransactionId};
 pub use snapshot::{SNAPSHOTS_MAX, Snapshot};

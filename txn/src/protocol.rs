@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use synod_storage::{Table, Timestamp};
+use synod_storage::{Table, Timestamp, Version};
 
 use crate::{Cursor, Durability, Mode, Result};
 
@@ -116,8 +116,11 @@ pub struct CommitReceipt {
     pub wrote: bool,
 }
 
-/// Receives the key and value of each record of a scan.
-pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) + 'a;
+/// Receives what a transaction sees of a key: nothing at all, a value, or a tombstone.
+pub type VisitKey<'a> = dyn FnMut(Option<Version<'_>>) + 'a;
+
+/// Receives the key of each record of a scan, and what the transaction sees of it: a value, or a tombstone.
+pub type Visit<'a> = dyn FnMut(&[u8], Version<'_>) + 'a;
 
 /// A concurrency-control protocol over a store.
 ///
@@ -140,13 +143,13 @@ pub trait Protocol: Send + Sync {
 
 /// A running transaction. After an abort every operation returns that same abort. Dropping it aborts it.
 pub trait ActiveTransaction: Send {
-    /// Reads one key; `visit` sees the value in place, or `None`, exactly once if this returns `Ok`.
+    /// Reads one key; `visit` sees it in place, exactly once if this returns `Ok`.
     fn read(
         &mut self,
         table: &Arc<Table>,
         key: &[u8],
         intent: Intent,
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<()>;
 
     /// Writes a value, or deletes with `None`. Returns whether there was a value before, if `expect` asks for it.
@@ -181,6 +184,9 @@ pub trait ActiveTransaction: Send {
 
     /// The age to pass to the next attempt's [`BeginOptions`].
     fn age(&self) -> u64;
+
+    /// The slot that names this transaction in its pending versions, if it can have any.
+    fn slot(&self) -> Option<u16>;
 
     /// Why the engine has aborted this transaction, if it has.
     fn abort_reason(&self) -> Option<&crate::Abort>;

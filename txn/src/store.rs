@@ -17,7 +17,7 @@ use crate::read_marks::ReadMarks;
 use crate::registry::Registry;
 use crate::snapshot::{Readers, Snapshots};
 use crate::visibility::visible_at;
-use crate::{Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit};
+use crate::{Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit, VisitKey};
 
 /// How many records ahead of itself a scan asks for versions.
 pub(crate) const PREFETCH_DISTANCE: usize = 4;
@@ -270,13 +270,13 @@ impl Store {
         snapshot: &Snapshot,
         table: &Table,
         key: &[u8],
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<Timestamp> {
         synod_storage::check_key(key)?;
         let guard = crossbeam_epoch::pin();
         let version = (table.index().get(key, &guard))
             .and_then(|record| visible_at(record, snapshot.timestamp(), &self.registry));
-        visit(version.and_then(Version::value));
+        visit(version);
         Ok(version.map_or(Timestamp::MIN, commit_timestamp))
     }
 
@@ -295,9 +295,7 @@ impl Store {
             if let Some(version) = visible_at(record, snapshot.timestamp(), &self.registry) {
                 // To pass over what a commit has deleted is to have read that commit.
                 newest = newest.max(commit_timestamp(version));
-                if let Some(value) = version.value() {
-                    visit(record.key(), value);
-                }
+                visit(record.key(), version);
             }
         };
         scan_step(table, cursor, &guard, deliver);

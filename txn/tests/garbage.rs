@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_storage::{Catalog, Table, TableId, Timestamp};
+use synod_storage::{Catalog, Table, TableId, Timestamp, Version};
 use synod_txn::clock::ManualClock;
 use synod_txn::{
     ActiveTransaction, BeginOptions, DeadlockPolicy, Durability, Expect, Intent, Isolation, Protocol,
@@ -136,7 +136,9 @@ fn versions_are_cut_at_once_without_snapshots_and_later_with_them() {
     assert!(scene.versions(1) > 10, "each snapshot keeps its own");
     let read = |snapshot: &Snapshot| {
         let mut found = 0;
-        let mut visit = |value: Option<&[u8]>| found = value.map_or(0, |value| value[0]);
+        let mut visit = |version: Option<Version<'_>>| {
+            found = version.and_then(Version::value).map_or(0, |value| value[0])
+        };
         scene.store.read_at(snapshot, &scene.table, &1u16.to_be_bytes(), &mut visit).unwrap();
         found
     };
@@ -175,7 +177,8 @@ fn a_snapshot_that_is_long_open_keeps_one_version_and_not_all_after_it() {
     let scene = Scene::new();
     let read = |snapshot: &Snapshot, key: u16| {
         let mut found = None;
-        let mut visit = |value: Option<&[u8]>| found = value.map(<[u8]>::to_vec);
+        let mut visit =
+            |version: Option<Version<'_>>| found = version.and_then(Version::value).map(<[u8]>::to_vec);
         scene.store.read_at(snapshot, &scene.table, &key.to_be_bytes(), &mut visit).unwrap();
         found
     };

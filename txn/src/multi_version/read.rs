@@ -11,22 +11,22 @@ use crate::locking::word::Modes;
 use crate::protocol::Intent;
 use crate::store::scan_step;
 use crate::visibility::{latest_committed, visible_at};
-use crate::{Cursor, Result, Visit};
+use crate::{Cursor, Result, Visit, VisitKey};
 
 impl Transaction {
-    pub(super) fn read_key(&mut self, table: &Arc<Table>, key: &[u8], visit: &mut dyn FnMut(Option<&[u8]>)) {
+    pub(super) fn read_key(&mut self, table: &Arc<Table>, key: &[u8], visit: &mut VisitKey<'_>) {
         let guard = pin();
         let record = self.writer.find(table, key, &guard);
         // SAFETY: found under this guard, or locked.
         let record = record.map(|record| unsafe { record.get() });
-        let value = record.and_then(|record| self.value_of(record));
+        let version = record.and_then(|record| self.see(record));
         if let Some(tracking) = &mut self.tracking {
             match record {
-                Some(record) if value.is_some() => tracking.reads.note_record(table, record.ptr()),
+                Some(record) if has_value(version) => tracking.reads.note_record(table, record.ptr()),
                 _ => tracking.reads.note_absent(table, key),
             }
         }
-        visit(value);
+        visit(version);
     }
 
     /// Reads a key that will be written: locks it, so that nobody is first to that.
@@ -35,7 +35,7 @@ impl Transaction {
         table: &Arc<Table>,
         key: &[u8],
         intent: Intent,
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<()> {
         let modes = if intent == Intent::Update { Modes::UPDATE } else { Modes::EXCLUSIVE };
         let mut guard = pin();
@@ -54,14 +54,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// The value that this transaction sees in a record.
+    /// What this transaction sees in a record.
     #[inline]
-    pub(super) fn value_of<'g>(&mut self, record: Record<'g>) -> Option<&'g [u8]> {
+    pub(super) fn see<'g>(&mut self, record: Record<'g>) -> Option<Version<'g>> {
         let version = self.version_of(record)?;
         if let VersionState::Committed(timestamp) = version.state() {
             self.writer.newest_read = self.writer.newest_read.max(timestamp);
         }
-        version.value()
+        Some(version)
     }
 
     #[inline]
@@ -82,8 +82,8 @@ impl Transaction {
         let mut tracking = self.tracking.take();
         let mut step = |cursor: &mut Cursor| {
             scan_step(table, cursor, &guard, |record| {
-                if let Some(value) = self.value_of(record) {
-                    visit(record.key(), value);
+                if let Some(version) = self.see(record) {
+                    visit(record.key(), version);
                 }
             });
         };
@@ -93,4 +93,10 @@ impl Transaction {
         }
         self.tracking = tracking;
     }
+}
+
+/// Whether there is a value to be seen.
+#[inline]
+pub(super) fn has_value(version: Option<Version<'_>>) -> bool {
+    version.is_some_and(|version| version.value().is_some())
 }

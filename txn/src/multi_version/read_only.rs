@@ -6,12 +6,13 @@ use crossbeam_epoch::pin;
 use synod_storage::{Table, Timestamp, Version, VersionState, check_key};
 
 use super::commit::check_reads;
+use super::read::has_value;
 use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoint};
 use crate::reads::ReadSet;
 use crate::registry::TransactionId;
 use crate::store::scan_step;
 use crate::visibility::visible_at;
-use crate::{Abort, Cursor, Durability, Error, Result, Snapshot, Store, Visit};
+use crate::{Abort, Cursor, Durability, Error, Result, Snapshot, Store, Visit, VisitKey};
 
 /// After so many reads it is found out whether the rest need be remembered; then after twice as many, and so on.
 const FIRST_LOOK: usize = 16;
@@ -82,7 +83,7 @@ impl ActiveTransaction for ReadOnly {
         table: &Arc<Table>,
         key: &[u8],
         _intent: Intent,
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<()> {
         self.check(table)?;
         check_key(key)?;
@@ -92,14 +93,13 @@ impl ActiveTransaction for ReadOnly {
             visible_at(record, self.snapshot.timestamp(), self.snapshot.store().registry())
         });
         self.newest_read = self.newest_read.max(timestamp_of(version));
-        let value = version.and_then(Version::value);
         if let Some(reads) = &mut self.reads {
             match record {
-                Some(record) if value.is_some() => reads.note_record(table, record.ptr()),
+                Some(record) if has_value(version) => reads.note_record(table, record.ptr()),
                 _ => reads.note_absent(table, key),
             }
         }
-        visit(value);
+        visit(version);
         Ok(())
     }
 
@@ -125,8 +125,8 @@ impl ActiveTransaction for ReadOnly {
             scan_step(table, cursor, &guard, |record| {
                 let version = visible_at(record, at, registry);
                 *newest_read = timestamp_of(version).max(*newest_read);
-                if let Some(value) = version.and_then(Version::value) {
-                    visit(record.key(), value);
+                if let Some(version) = version {
+                    visit(record.key(), version);
                 }
             });
         };
@@ -165,6 +165,10 @@ impl ActiveTransaction for ReadOnly {
 
     fn age(&self) -> u64 {
         self.snapshot.timestamp().0
+    }
+
+    fn slot(&self) -> Option<u16> {
+        None
     }
 
     fn abort_reason(&self) -> Option<&Abort> {

@@ -9,7 +9,7 @@ use super::MultiVersion;
 use crate::locking::Writer;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
 use crate::reads::ReadSet;
-use crate::{Abort, Cursor, Durability, Result, Snapshot, Visit};
+use crate::{Abort, Cursor, Durability, Result, Snapshot, Visit, VisitKey};
 
 /// A transaction that reads from a snapshot, and holds locks on what it has written.
 pub(crate) struct Transaction {
@@ -57,7 +57,7 @@ impl ActiveTransaction for Transaction {
         table: &Arc<Table>,
         key: &[u8],
         intent: Intent,
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<()> {
         self.writer.check(table, key)?;
         match intent {
@@ -114,6 +114,10 @@ impl ActiveTransaction for Transaction {
 
     fn age(&self) -> u64 {
         self.writer.age()
+    }
+
+    fn slot(&self) -> Option<u16> {
+        Some(self.writer.slot())
     }
 
     fn abort_reason(&self) -> Option<&Abort> {

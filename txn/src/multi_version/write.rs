@@ -8,6 +8,7 @@ use synod_storage::index::Insertion;
 use synod_storage::sync::spin;
 use synod_storage::{Record, RecordPtr, Table, Timestamp, VersionState, check_value};
 
+use super::read::has_value;
 use super::transaction::Transaction;
 use crate::abort::Change;
 use crate::locking::word::{Modes, Word};
@@ -57,7 +58,7 @@ impl Transaction {
         self.check_first(table, record)?;
         // SAFETY: the record is locked by this transaction.
         let found = unsafe { record.get() };
-        let had_value = self.value_of(found).is_some();
+        let had_value = has_value(self.see(found));
         if had_value && expect == Expect::Absent {
             // It is only read then.
             self.note(table, found.key(), Some(record));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_epoch::pin;
 use shuttle::thread;
 use synod_storage::sync::Ordering;
-use synod_storage::{Catalog, Table, TableId, Timestamp};
+use synod_storage::{Catalog, Table, TableId, Timestamp, Version};
 
 use crate::clock::ManualClock;
 use crate::protocol::{ActiveTransaction, BeginOptions, Expect, Intent, Isolation, Protocol};
@@ -101,7 +101,8 @@ impl Scene {
 
     pub(super) fn get(&self, txn: &mut Running, key: &str, intent: Intent) -> Result<Option<u8>> {
         let mut found = None;
-        let mut visit = |value: Option<&[u8]>| found = value.map(|value| value[0]);
+        let mut visit =
+            |version: Option<Version<'_>>| found = version.and_then(Version::value).map(|value| value[0]);
         txn.read(&self.table, key.as_bytes(), intent, &mut visit)?;
         Ok(found)
     }
@@ -132,7 +133,11 @@ impl Scene {
         let mut cursor = Cursor::new(bound(from), bound(to), direction);
         let mut keys: Vec<u8> = Vec::new();
         while !cursor.is_done() {
-            txn.scan(&self.table, &mut cursor, Intent::Read, &mut |key, _| keys.extend_from_slice(key))?;
+            txn.scan(&self.table, &mut cursor, Intent::Read, &mut |key, version| {
+                if version.value().is_some() {
+                    keys.extend_from_slice(key);
+                }
+            })?;
         }
         if direction == Direction::Backward {
             keys.reverse();
@@ -143,7 +148,8 @@ impl Scene {
     /// What a snapshot has under a key.
     pub(super) fn see(&self, snapshot: &Snapshot, key: &str) -> Option<u8> {
         let mut found = None;
-        let mut visit = |value: Option<&[u8]>| found = value.map(|value| value[0]);
+        let mut visit =
+            |version: Option<Version<'_>>| found = version.and_then(Version::value).map(|value| value[0]);
         self.store.read_at(snapshot, &self.table, key.as_bytes(), &mut visit).unwrap();
         found
     }

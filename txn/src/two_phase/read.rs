@@ -9,10 +9,10 @@ use synod_storage::sync::{Ordering, spin};
 use synod_storage::{Record, RecordPtr, Table, Version, VersionState};
 
 use super::transaction::Transaction;
-use crate::Result;
 use crate::locking::word::{Modes, Word};
 use crate::protocol::{Intent, Isolation};
 use crate::visibility::latest_committed;
+use crate::{Result, VisitKey};
 
 impl Transaction {
     pub(super) fn read_key(
@@ -20,7 +20,7 @@ impl Transaction {
         table: &Arc<Table>,
         key: &[u8],
         intent: Intent,
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<()> {
         let mut guard = pin();
         for round in 0.. {
@@ -35,7 +35,7 @@ impl Transaction {
                 if intent != Intent::Read || self.isolation >= Isolation::RepeatableRead {
                     self.writer.last_locked = Some((table.id(), record));
                 }
-                visit(self.value_of(record, &guard));
+                visit(self.version_of(record, &guard));
                 return Ok(());
             }
             // The record is about to leave the index.
@@ -79,9 +79,9 @@ impl Transaction {
         self.writer.lock_for_a_moment(table, record, Modes::SHARED, guard)
     }
 
-    /// The value that this transaction sees in a record that it has locked as its level asks.
+    /// What this transaction sees in a record that it has locked as its level asks.
     #[inline]
-    pub(super) fn value_of<'g>(&mut self, record: RecordPtr, _guard: &'g Guard) -> Option<&'g [u8]> {
+    pub(super) fn version_of<'g>(&mut self, record: RecordPtr, _guard: &'g Guard) -> Option<Version<'g>> {
         // SAFETY: the record is locked, or was found under this guard.
         let record: Record<'g> = unsafe { record.get() };
         let version = match record.head() {
@@ -91,7 +91,7 @@ impl Transaction {
         if let VersionState::Committed(timestamp) = version.state() {
             self.writer.newest_read = self.writer.newest_read.max(timestamp);
         }
-        version.value()
+        Some(version)
     }
 
     #[inline]

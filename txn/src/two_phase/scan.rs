@@ -113,9 +113,9 @@ impl Transaction {
 
     fn deliver(&mut self, step: &Step, cursor: &mut Cursor, visit: &mut Visit<'_>, guard: &Guard) {
         for &record in &step.records {
-            if let Some(value) = self.value_of(record, guard) {
+            if let Some(version) = self.version_of(record, guard) {
                 // SAFETY: the record is locked, or was found under this guard.
-                visit(unsafe { record.get() }.key(), value);
+                visit(unsafe { record.get() }.key(), version);
             }
         }
         if let Some(last) = step.records.last() {

@@ -7,7 +7,7 @@ use synod_storage::Table;
 use super::TwoPhaseLocking;
 use crate::locking::Writer;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
-use crate::{Abort, Cursor, Durability, Result, Visit};
+use crate::{Abort, Cursor, Durability, Result, Visit, VisitKey};
 
 /// A transaction that holds locks on what it has read, as its level asks, and on what it has written.
 pub(crate) struct Transaction {
@@ -27,7 +27,7 @@ impl ActiveTransaction for Transaction {
         table: &Arc<Table>,
         key: &[u8],
         intent: Intent,
-        visit: &mut dyn FnMut(Option<&[u8]>),
+        visit: &mut VisitKey<'_>,
     ) -> Result<()> {
         self.writer.check(table, key)?;
         self.read_key(table, key, intent, visit)
@@ -78,6 +78,10 @@ impl ActiveTransaction for Transaction {
 
     fn age(&self) -> u64 {
         self.writer.age()
+    }
+
+    fn slot(&self) -> Option<u16> {
+        Some(self.writer.slot())
     }
 
     fn abort_reason(&self) -> Option<&Abort> {

@@ -42,7 +42,8 @@ impl Transaction {
             };
             if let Some(record) = locked {
                 self.writer.last_locked = Some((table.id(), record));
-                let had_value = self.value_of(record, &guard).is_some();
+                let had_value =
+                    self.version_of(record, &guard).is_some_and(|version| version.value().is_some());
                 return self.writer.write_record(table, record, value, (had_value, expect), &guard);
             }
             spin(round);
