@@ -123,8 +123,10 @@ fn evidence(observed: &Observed<'_>, from: usize, to: usize, edge: &Edge) -> Evi
         }
         reason::WR => {
             let key = observed.name(seen().key);
+            let is_list = way(observed, edge.to, seen().key) == Some(Way::List);
             let text = match observed.made[seen().version as usize].is_dead {
                 true => format!("{other} found {key} deleted, which {one} had done"),
+                false if is_list => format!("{other} read in {key} what {one} had appended"),
                 false => format!("{other} read {key} as {one} had written it"),
             };
             (Reason::ReadBy, Some(seen().key), text)
@@ -136,22 +138,23 @@ fn evidence(observed: &Observed<'_>, from: usize, to: usize, edge: &Edge) -> Evi
         }
         reason::RW => {
             let key = observed.name(seen().key);
-            let verb = verb(observed, seen().until, edge.to);
-            (
-                Reason::OverwrittenBy,
-                Some(seen().key),
-                format!("{one} read {key} as it was before {other} {verb} it"),
-            )
+            let text = match way(observed, edge.to, seen().key) {
+                Some(Way::List) => format!("{one} read {key} as it was before {other} appended to it"),
+                _ => {
+                    let verb = verb(observed, seen().until, edge.to);
+                    format!("{one} read {key} as it was before {other} {verb} it")
+                }
+            };
+            (Reason::OverwrittenBy, Some(seen().key), text)
         }
         reason::PREDICATE_RW => {
             let (key, range) = (observed.name(seen().key), range(observed, seen()));
-            let text =
-                format!("{one} scanned {range} and did not find {key}: that was before {other} wrote it");
+            let text = format!("{one} scanned {range} and missed {key}, which {other} wrote");
             (Reason::InsertedBy, Some(seen().key), text)
         }
         reason::SESSION => {
             let session = observed.history.transactions()[edge.to as usize].session.unwrap_or_default();
-            (Reason::Session, None, format!("session {session} ran {one} before {other}"))
+            (Reason::Session, None, format!("{one} ran before {other} in session {session}"))
         }
         _ => {
             let transactions = observed.history.transactions();

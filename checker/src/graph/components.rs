@@ -59,6 +59,11 @@ impl Components {
         self.of[node as usize]
     }
 
+    /// How many nodes the component of a node has.
+    pub(crate) fn size(&self, node: u32) -> u32 {
+        self.sizes[self.of(node) as usize]
+    }
+
     /// Whether any component has more than one node.
     pub(crate) fn any_cycle(&self) -> bool {
         self.sizes.iter().any(|&size| size > 1)

@@ -18,8 +18,10 @@ mod cycle;
 mod search;
 mod time;
 
+pub(crate) use components::{Components, tarjan};
 pub(crate) use cycle::Cycle;
 pub(crate) use search::cycles;
+pub(crate) use time::precedences;
 
 use crate::observe::{NONE, Observed, Seen};
 use crate::verdict::Options;
@@ -137,7 +139,10 @@ fn dependencies(observed: &Observed<'_>) -> Vec<Edge> {
         }
         let following = starts[until as usize] as usize..starts[until as usize + 1] as usize;
         for &next in &successors[following] {
-            add(reader, writer(next), rw, number);
+            // Who reads what its writer replaces itself has made an intermediate read, and nothing more is said.
+            if writer(next) != writer(until) {
+                add(reader, writer(next), rw, number);
+            }
         }
     }
     edges
