@@ -17,6 +17,7 @@ pub mod calibrate;
 pub mod checkpoints;
 pub mod error;
 pub mod garbage;
+pub mod history;
 pub mod latency;
 pub mod machine;
 pub mod micro;

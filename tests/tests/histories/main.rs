@@ -1,5 +1,7 @@
 //! Random concurrent histories are strictly serializable, under every policy.
 
+mod levels;
+
 use std::time::{Duration, Instant};
 
 use synod::{DeadlockPolicy, Engine, Options};
