@@ -84,6 +84,10 @@ fn memory_stays_within_the_limit() {
         ("{\"t\":\"t\",\"k\":\"k\",\"v64\":\"", "AAAA", most, "\"}\n", true),
         ("{\"t\":\"\\n", "\u{7f}", most, "\"}\n", true),
         ("{\"\\n", "\u{7f}", most, "\":1}\n", true),
+        ("{\"end\":{\"\\n", "\u{7f}", most, "\":1}}\n", true),
+        ("{\"end\":\"\\n", "\u{7f}", most, "\"}\n", true),
+        // The parser's place for a string is full when it gets to the escape, and doubles.
+        ("{\"t\":\"t\",\"k\":\"k\",\"v\":\"", "v", most, "\\n\"}\n", true),
         ("{\"timestamp\":\"", "\u{7f}", most, "\"}\n", true),
         ("{\"timestamp\":", "1", most, "}\n", true),
         ("", "{\"end\":", most, "\n", true),

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use base64::Engine;
+use base64::display::Base64Display;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use synod::{KEY_BYTES_MAX, TABLE_NAME_BYTES_MAX, VALUE_BYTES_MAX};
 
-use super::json::{Flaw, Scanner};
-use super::{DUMP_VERSION, base64};
+use super::DUMP_VERSION;
+use super::fields::{Fields, Written};
 
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +70,8 @@ pub enum LineError {
     #[error("this is no line of a dump: {what} (column {column})")]
     Malformed {
         /// What is wrong.
-        what: &'static str,
-        /// Where, in bytes from 1 on.
+        what: String,
+        /// Where, in bytes from 1 on: there, or just before.
         column: usize,
     },
     /// The fields don't make a header, a table, a record or an end.
@@ -77,9 +80,14 @@ pub enum LineError {
     /// Another version of the format.
     #[error("the dump has format version {0}; this build reads version {DUMP_VERSION}")]
     UnknownVersion(u64),
-    /// Base64 that is none.
-    #[error("the {0} isn't base64 (RFC 4648, padded)")]
-    NotBase64(&'static str),
+    /// Base64 that is none, or isn't written as it should be: every string of bytes has exactly one text.
+    #[error("the {what} isn't base64 (RFC 4648, section 4, padded): {reason}")]
+    NotBase64 {
+        /// What it is.
+        what: &'static str,
+        /// What is wrong.
+        reason: base64::DecodeError,
+    },
     /// Something is longer than the engine allows.
     #[error("the {what} has {bytes} bytes; at most {limit} are allowed")]
     TooLong {
@@ -95,115 +103,46 @@ pub enum LineError {
     NoName,
 }
 
-impl From<Flaw> for LineError {
-    fn from(Flaw { what, column }: Flaw) -> LineError {
+impl From<serde_json::Error> for LineError {
+    fn from(error: serde_json::Error) -> LineError {
+        let column = error.column();
+        // To the parser, each line is the first.
+        let (what, place) = (error.to_string(), format!(" at line {} column {column}", error.line()));
+        let what = what.strip_suffix(&place).unwrap_or(&what).to_owned();
         LineError::Malformed { what, column }
     }
 }
 
-/// All fields that any line has.
-#[derive(Default)]
-struct Fields<'l> {
-    synod_dump: Option<u64>,
-    timestamp: Option<u64>,
-    table: Option<Cow<'l, str>>,
-    t: Option<Cow<'l, str>>,
-    key: Option<Cow<'l, [u8]>>,
-    value: Option<Cow<'l, [u8]>>,
-    end: Option<Counts>,
-}
-
-impl<'l> Fields<'l> {
-    fn read(text: &'l [u8]) -> Result<Fields<'l>, LineError> {
-        let mut fields = Fields::default();
-        let mut scanner = Scanner::new(text);
-        scanner.object(|name, scanner| match name {
-            "synod_dump" => set(&mut fields.synod_dump, scanner, |scanner| Ok(scanner.number()?)),
-            "timestamp" => set(&mut fields.timestamp, scanner, |scanner| Ok(scanner.number()?)),
-            "table" => set(&mut fields.table, scanner, table_name),
-            "t" => set(&mut fields.t, scanner, table_name),
-            "k" => set(&mut fields.key, scanner, |scanner| plain(scanner, "key", KEY_BYTES_MAX)),
-            "v" => set(&mut fields.value, scanner, |scanner| plain(scanner, "value", VALUE_BYTES_MAX)),
-            "k64" => set(&mut fields.key, scanner, |scanner| encoded(scanner, "key", KEY_BYTES_MAX)),
-            "v64" => set(&mut fields.value, scanner, |scanner| encoded(scanner, "value", VALUE_BYTES_MAX)),
-            "end" => set(&mut fields.end, scanner, counts),
-            _ => Err(scanner.flaw("a dump has no field with such a name").into()),
-        })?;
-        scanner.end()?;
-        Ok(fields)
+/// The name of a table.
+fn table_name(name: Cow<'_, str>) -> Result<Cow<'_, str>, LineError> {
+    match name.len() {
+        0 => Err(LineError::NoName),
+        bytes => within("table's name", bytes, TABLE_NAME_BYTES_MAX).map(|()| name),
     }
 }
 
-/// Reads the value of a field that wasn't there yet.
-fn set<'l, T>(
-    field: &mut Option<T>,
-    scanner: &mut Scanner<'l>,
-    read: impl FnOnce(&mut Scanner<'l>) -> Result<T, LineError>,
-) -> Result<(), LineError> {
-    if field.is_some() {
-        return Err(scanner.flaw("the line has this a second time").into());
-    }
-    *field = Some(read(scanner)?);
-    Ok(())
+fn within(what: &'static str, bytes: usize, limit: usize) -> Result<(), LineError> {
+    if bytes > limit { Err(LineError::TooLong { what, bytes, limit }) } else { Ok(()) }
 }
 
-fn text<'l>(scanner: &mut Scanner<'l>, what: &'static str, limit: usize) -> Result<Cow<'l, str>, LineError> {
-    scanner.string(limit)?.map_err(|bytes| LineError::TooLong { what, bytes, limit })
-}
-
-fn table_name<'l>(scanner: &mut Scanner<'l>) -> Result<Cow<'l, str>, LineError> {
-    let name = text(scanner, "table's name", TABLE_NAME_BYTES_MAX)?;
-    if name.is_empty() { Err(LineError::NoName) } else { Ok(name) }
-}
-
-fn plain<'l>(
-    scanner: &mut Scanner<'l>,
-    what: &'static str,
-    limit: usize,
-) -> Result<Cow<'l, [u8]>, LineError> {
-    Ok(match text(scanner, what, limit)? {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    })
-}
-
-fn encoded<'l>(
-    scanner: &mut Scanner<'l>,
-    what: &'static str,
-    limit: usize,
-) -> Result<Cow<'l, [u8]>, LineError> {
-    let digits = scanner.string(limit.div_ceil(3) * 4)?;
-    let digits = digits.map_err(|digits| LineError::TooLong { what, bytes: digits / 4 * 3, limit })?;
-    let bytes = base64::decode(&digits).ok_or(LineError::NotBase64(what))?;
-    match bytes.len() > limit {
-        true => Err(LineError::TooLong { what, bytes: bytes.len(), limit }),
-        false => Ok(Cow::Owned(bytes)),
-    }
-}
-
-fn counts(scanner: &mut Scanner<'_>) -> Result<Counts, LineError> {
-    let [mut tables, mut records, mut key_bytes, mut value_bytes] = [None; 4];
-    scanner.object(|name, scanner| {
-        let field = match name {
-            "tables" => &mut tables,
-            "records" => &mut records,
-            "key_bytes" => &mut key_bytes,
-            "value_bytes" => &mut value_bytes,
-            _ => return Err(scanner.flaw("an end has no field with such a name").into()),
+impl<'l> Written<'l> {
+    /// The bytes of a key or a value.
+    fn bytes(self, what: &'static str, limit: usize) -> Result<Cow<'l, [u8]>, LineError> {
+        let bytes = match self {
+            Written::Plain(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+            Written::Plain(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            Written::Base64(text) => {
+                let bytes = BASE64.decode(text.as_bytes());
+                Cow::Owned(bytes.map_err(|reason| LineError::NotBase64 { what, reason })?)
+            }
         };
-        set(field, scanner, |scanner| Ok(scanner.number()?))
-    })?;
-    match (tables, records, key_bytes, value_bytes) {
-        (Some(tables), Some(records), Some(key_bytes), Some(value_bytes)) => {
-            Ok(Counts { tables, records, key_bytes, value_bytes })
-        }
-        _ => Err(LineError::Incomplete("an end has the fields tables, records, key_bytes and value_bytes")),
+        within(what, bytes.len(), limit).map(|()| bytes)
     }
 }
 
 impl<'l> Line<'l> {
-    /// Understands a line, without its line break. Takes memory for keys, values and names within the engine's
-    /// limits, and only for those with escapes or in base64: the others are borrowed.
+    /// Understands a line, without its line break. Keys, values and names are borrowed from it, unless they have
+    /// escapes or are in base64.
     pub fn parse(text: &'l [u8]) -> Result<Line<'l>, LineError> {
         match Fields::read(text)? {
             Fields { synod_dump: Some(version), .. } if version != DUMP_VERSION => {
@@ -220,8 +159,11 @@ impl<'l> Line<'l> {
             } => Ok(Line::Header { timestamp }),
             Fields { synod_dump: None, timestamp: None, table, t, key, value, end } => {
                 match (table, t, key, value, end) {
-                    (Some(name), None, None, None, None) => Ok(Line::Table { name }),
+                    (Some(name), None, None, None, None) => Ok(Line::Table { name: table_name(name)? }),
                     (None, Some(table), Some(key), Some(value), None) => {
+                        let table = table_name(table)?;
+                        let key = key.bytes("key", KEY_BYTES_MAX)?;
+                        let value = value.bytes("value", VALUE_BYTES_MAX)?;
                         Ok(Line::Record(Record { table, key, value }))
                     }
                     (None, None, None, None, Some(counts)) => Ok(Line::End(counts)),
@@ -270,7 +212,7 @@ fn write_bytes(to: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> 
             write!(to, ",\"{name}\":")?;
             Ok(serde_json::to_writer(to, text)?)
         }
-        Err(_) => write!(to, ",\"{name}64\":\"{}\"", base64::encode(bytes)),
+        Err(_) => write!(to, ",\"{name}64\":\"{}\"", Base64Display::new(bytes, &BASE64)),
     }
 }
 
@@ -344,7 +286,19 @@ mod tests {
             r#"{"synod_dump":1,"timestamp":-1}"#,
             r#"{"synod_dump":1,"timestamp":1,"table":"t"}"#,
             r#"{"synod_dump":2,"timestamp":1}"#,
+            r#"{"t":"t","k":"\u00g0","v":""}"#,
+            r#"{"t":"t","k":"\x","v":""}"#,
+            "{\"t\":\"t\",\"k\":\"\u{1}\",\"v\":\"\"}",
+            r#"{"synod_dump":1,"timestamp":01}"#,
+            r#"{"synod_dump":1,"timestamp":1.0}"#,
+            r#"{"synod_dump":1,"timestamp":1e3}"#,
+            r#"{"synod_dump":1,"timestamp":"1"}"#,
+            r#"{"synod_dump":1,"timestamp":18446744073709551616}"#,
+            r#"{"synod_dump":1,"timestamp":null}"#,
             r#"{"end":{"tables":1,"records":1,"key_bytes":1}}"#,
+            r#"{"end":{"tables":1,"tables":1,"records":1,"key_bytes":1,"value_bytes":1}}"#,
+            r#"{"end":{"tables":1,"records":1,"key_bytes":1,"value_bytes":null}}"#,
+            r#"{"tables":1,"records":1,"key_bytes":1,"value_bytes":1}"#,
             r#"{"end":{"tables":1,"records":1,"key_bytes":1,"value_bytes":1,"more":1}}"#,
         ] {
             assert!(Line::parse(text.as_bytes()).is_err(), "{text}");
@@ -353,15 +307,112 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_would_refuse_is_refused_here() {
-        let too_long = "x".repeat(KEY_BYTES_MAX + 1);
-        let name = format!("{{\"table\":\"{}\"}}", &too_long[..TABLE_NAME_BYTES_MAX + 1]);
-        let key = format!("{{\"t\":\"t\",\"k\":\"{too_long}\",\"v\":\"\"}}");
-        let encoded = |bytes| base64::encode(&vec![0xff; bytes]);
-        let key64 = |bytes| format!("{{\"t\":\"t\",\"k64\":\"{}\",\"v\":\"\"}}", encoded(bytes));
-        assert!(Line::parse(key64(KEY_BYTES_MAX).as_bytes()).is_ok());
-        for text in [name, key, key64(KEY_BYTES_MAX + 1), key64(KEY_BYTES_MAX + 100)] {
-            assert!(matches!(Line::parse(text.as_bytes()), Err(LineError::TooLong { .. })));
+    fn base64_is_read_strictly() {
+        let key = |text: &str| {
+            let line = format!("{{\"t\":\"t\",\"k64\":\"{text}\",\"v\":\"\"}}");
+            match Line::parse(line.as_bytes()) {
+                Ok(Line::Record(record)) => Ok(record.key.into_owned()),
+                other => Err(other.expect_err("no record").to_string()),
+            }
+        };
+        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("\\u005am9v", "foo")]
+        {
+            assert_eq!(key(text).as_deref(), Ok(bytes.as_bytes()));
         }
+        for text in [
+            "Z", "Zg", "Zg=", "Zg===", "=", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\\n", "Zg==Zg==", "Z-_v",
+            "Zmé",
+        ] {
+            let error = key(text).expect_err(text);
+            assert!(error.contains("the key isn't base64 (RFC 4648, section 4, padded): Invalid"), "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_was_expected_and_where() {
+        for (text, what, column) in [
+            (r#"{"table":7}"#, "invalid type: integer `7`, expected a string", 10),
+            (r#"{"table":null}"#, "invalid type: null, expected a string", 13),
+            (r#"{"Table":"t"}"#, "unknown field, expected synod_dump, timestamp, table, t, k", 8),
+            (r#"{"t":"t","t":"t"}"#, "the line has this a second time", 12),
+            (r#"{"t":"t","k":"a","k64":"YQ==","v":""}"#, "the line has this a second time", 22),
+            (r#"{"timestamp":"1"}"#, "invalid type: string, expected a whole number from 0 to 18446", 16),
+            (r#"{"timestamp":-1}"#, "invalid type: integer `-1`, expected a whole number from 0", 15),
+            (r#"{"end":[1,2,3,4]}"#, "invalid type: sequence, expected an object", 8),
+            (r#"{"end":{"records":1}}"#, "missing field `tables`", 20),
+            (r#"{"end":{"table":1}}"#, "unknown field, expected tables, records, key_bytes or", 15),
+            ("[1,7]", "invalid type: sequence, expected an object", 1),
+            (r#"{"t":"t","k":"a"#, "EOF while parsing a string", 15),
+            (r#"{"table":"t"} {}"#, "trailing characters", 15),
+        ] {
+            let Err(LineError::Malformed { what: told, column: at }) = Line::parse(text.as_bytes()) else {
+                panic!("{text} is malformed");
+            };
+            assert!(told.starts_with(what) && !told.contains(" line 1"), "{told} for {text}");
+            assert_eq!(at, column, "{told} for {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_place_is_not_repeated() {
+        let long = "\\u001b".to_owned() + &"x".repeat(1_000);
+        for text in [
+            format!("\"{long}\""),
+            format!("{{\"{long}\":1}}"),
+            format!("{{\"timestamp\":\"{long}\"}}"),
+            format!("{{\"timestamp\":{}}}", "1".repeat(1_000)),
+            format!("{{\"end\":\"{long}\"}}"),
+            format!("{{\"end\":{{\"{long}\":1}}}}"),
+            format!("{{\"end\":{{\"tables\":\"{long}\"}}}}"),
+            format!("{{\"t\":\"t\",\"k64\":\"{}\",\"v\":\"\"}}", "x".repeat(1_001)),
+        ] {
+            let error = Line::parse(text.as_bytes()).expect_err(&text).to_string();
+            assert!(error.len() < 200 && !error.contains('\u{1b}'), "{error}");
+        }
+    }
+
+    #[test]
+    fn plain_strings_are_borrowed() {
+        let is_borrowed = |text: &[u8]| match Line::parse(text) {
+            Ok(Line::Record(Record { table, key, value })) => [
+                matches!(table, Cow::Borrowed("t")),
+                matches!(key, Cow::Borrowed(_)),
+                matches!(value, Cow::Borrowed(_)),
+            ],
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(is_borrowed(br#"{"t":"t","k":"a","v":"b"}"#), [true, true, true]);
+        assert_eq!(is_borrowed(br#"{"t":"t","k":"\n","v":"b"}"#), [true, false, true]);
+    }
+
+    #[test]
+    fn what_the_engine_would_refuse_is_refused_here() {
+        let long = |bytes: usize| "x".repeat(bytes);
+        let name = |bytes| format!("{{\"table\":\"{}\"}}", long(bytes));
+        let table = |bytes| format!("{{\"t\":\"{}\",\"k\":\"\",\"v\":\"\"}}", long(bytes));
+        let key = |bytes| format!("{{\"t\":\"t\",\"k\":\"{}\",\"v\":\"\"}}", long(bytes));
+        let encoded = |bytes| BASE64.encode(vec![0xff; bytes]);
+        let key64 = |bytes| format!("{{\"t\":\"t\",\"k64\":\"{}\",\"v\":\"\"}}", encoded(bytes));
+        let value = |bytes| format!("{{\"t\":\"t\",\"k\":\"\",\"v\":\"{}\"}}", long(bytes));
+        let value64 = |bytes| format!("{{\"t\":\"t\",\"k\":\"\",\"v64\":\"{}\"}}", encoded(bytes));
+        let cases: [(&dyn Fn(usize) -> String, usize); 6] = [
+            (&name, TABLE_NAME_BYTES_MAX),
+            (&table, TABLE_NAME_BYTES_MAX),
+            (&key, KEY_BYTES_MAX),
+            (&key64, KEY_BYTES_MAX),
+            (&value, VALUE_BYTES_MAX),
+            (&value64, VALUE_BYTES_MAX),
+        ];
+        for (line, limit) in cases {
+            assert!(Line::parse(line(limit).as_bytes()).is_ok());
+            match Line::parse(line(limit + 1).as_bytes()) {
+                Err(LineError::TooLong { bytes, limit: told, .. }) => {
+                    assert_eq!((bytes, told), (limit + 1, limit));
+                }
+                other => panic!("{:?}", other.map(|_| "a line")),
+            }
+        }
+        let no_name = Line::parse(br#"{"t":"","k":"","v":""}"#);
+        assert_eq!(no_name, Err(LineError::NoName));
     }
 }

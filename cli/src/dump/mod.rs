@@ -10,10 +10,10 @@
 //! {"end":{"tables":1,"records":2,"key_bytes":5,"value_bytes":5}}         what must have come
 //! ```
 //!
-//! Keys and values are strings where they are UTF-8, and [base64] under another name where they aren't; the
-//! two may be mixed. A record names its table, so that a line that `grep` finds says where it belongs. A table
-//! must be named before its records. Spaces and the order of an object's fields don't matter; fields
-//! that nobody knows do, and are refused: whoever wrote them meant something by them.
+//! Keys and values are strings where they are UTF-8, and base64 (RFC 4648, section 4, always padded) under another
+//! name where they aren't; the two may be mixed. A record names its table, so that a line that `grep` finds says
+//! where it belongs. A table must be named before its records. Spaces and the order of an object's fields don't
+//! matter; fields that nobody knows do, and are refused: whoever wrote them meant something by them.
 //!
 //! The last line is what tells a whole dump from one that was cut.
 //!
@@ -23,8 +23,7 @@
 //! Left out: old versions of records; a checksum (a file that is edited by hand should still load; the counts
 //! notice what gets lost on the way).
 
-pub mod base64;
-mod json;
+mod fields;
 mod line;
 mod reader;
 mod writer;

@@ -9,9 +9,9 @@ use crate::render::units::{count, plural};
 /// The longest line, in bytes. The longest record takes less, also if each of its bytes is escaped as `\u0000` is.
 pub const LINE_BYTES_MAX: usize = 128 << 20;
 
-/// The most memory that reading a line takes. While the line comes, its old and its new place, twice as long, are
-/// there together; when it is parsed, its key and value without their escapes take less than that.
-pub const READING_BYTES_MAX: usize = LINE_BYTES_MAX / 2 * 3;
+/// The most memory that reading a line takes. When it is parsed, a string with escapes is put together in a place
+/// that doubles as it grows, so the line, the old place and the new one, twice as long, may be there together.
+pub const READING_BYTES_MAX: usize = LINE_BYTES_MAX * 4;
 
 /// Why a dump can't be read on.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,7 @@ pub enum Item<'r> {
 }
 
 /// Reads a dump, line by line, and checks that it is one from beginning to end. Memory: at most
-/// [`READING_BYTES_MAX`], about twice the longest line that came, and the tables' names.
+/// [`READING_BYTES_MAX`], or four times the longest line that came, and the tables' names.
 #[derive(Debug)]
 pub struct DumpReader<R> {
     from: R,
