@@ -28,6 +28,7 @@
 //! - Fekete, O'Neil and O'Neil, *A Read-Only Transaction Anomaly Under Snapshot Isolation* (SIGMOD Record 2004).
 
 mod anomaly;
+mod draw;
 mod edn;
 mod error;
 mod graph;

@@ -1,7 +1,7 @@
 //! The verdict on a history.
 
 use crate::anomaly::{Anomaly, Kind, explained};
-use crate::graph::{Graph, cycles};
+use crate::graph::Graph;
 use crate::history::{History, Outcome};
 use crate::level::Level;
 use crate::observe::{Observed, observed_vanishes};
@@ -95,7 +95,7 @@ pub fn check(history: &History, options: &Options) -> Result<Verdict, Error> {
     let mut observed = Observed::new(history, options)?;
     observed_vanishes(&mut observed);
     let graph = Graph::new(&observed, options);
-    let cycles = cycles(&graph, options.examples);
+    let cycles = graph.cycles(&observed, options.examples);
     let mut counts = observed.findings.counts.clone();
     counts.extend(cycles.iter().map(|(kind, cycles)| (Kind::Cycle(*kind), cycles.len() as u64)));
     let levels = Level::ALL.into_iter().map(|level| {

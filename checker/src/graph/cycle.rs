@@ -45,6 +45,28 @@ impl Cycle {
         Cycle { edges }
     }
 
+    /// The same cycle with fewer steps through time: where several orders that clients see follow each other, real time
+    /// among them, the first transaction mostly had ended before the last one began.
+    pub(crate) fn direct(self, had_ended_before: impl Fn(u32, u32) -> bool) -> Cycle {
+        let is_order = |edge: &Edge| edge.reason & (reason::SESSION | reason::REAL_TIME) != 0;
+        let mut edges: Vec<Edge> = Vec::with_capacity(self.edges.len());
+        for edge in self.edges {
+            match edges.last_mut() {
+                Some(last)
+                    if is_order(last)
+                        && is_order(&edge)
+                        && (last.reason | edge.reason) & reason::REAL_TIME != 0
+                        && last.from != edge.to
+                        && had_ended_before(last.from, edge.to) =>
+                {
+                    (last.to, last.reason) = (edge.to, reason::REAL_TIME);
+                }
+                _ => edges.push(edge),
+            }
+        }
+        Cycle { edges }
+    }
+
     /// Its transactions, sorted.
     pub(crate) fn members(&self) -> Vec<u32> {
         let mut members: Vec<u32> = self.edges.iter().map(|edge| edge.from).collect();

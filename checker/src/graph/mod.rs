@@ -20,11 +20,12 @@ mod time;
 
 pub(crate) use components::{Components, tarjan};
 pub(crate) use cycle::Cycle;
-pub(crate) use search::cycles;
 pub(crate) use time::precedences;
 
+use crate::anomaly::CycleKind;
 use crate::observe::{NONE, Observed, Seen};
 use crate::verdict::Options;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Why one transaction comes before another: sets of reasons, for sieving edges.
@@ -104,6 +105,27 @@ impl Graph {
 
     pub(crate) fn nodes(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// Cycles by kind, at most so many of each, told as shortly as the times of transactions allow.
+    pub(crate) fn cycles(&self, observed: &Observed<'_>, examples: usize) -> BTreeMap<CycleKind, Vec<Cycle>> {
+        let transactions = observed.history.transactions();
+        let had_ended_before = |one: u32, other: u32| {
+            let times = transactions[one as usize].end.zip(transactions[other as usize].begin);
+            times.is_some_and(|(end, begin)| end < begin)
+        };
+        let mut cycles = search::cycles(self, examples);
+        for of_kind in cycles.values_mut() {
+            let mut told: Vec<Cycle> = Vec::new();
+            for cycle in std::mem::take(of_kind) {
+                let cycle = cycle.direct(had_ended_before);
+                if told.iter().all(|other| other.members() != cycle.members()) {
+                    told.push(cycle);
+                }
+            }
+            *of_kind = told;
+        }
+        cycles
     }
 
     pub(crate) fn edges(&self) -> &[Edge] {
