@@ -10,7 +10,8 @@ use std::time::Duration;
 use synod_storage::Timestamp;
 use synod_storage::wal::FrameBuilder;
 use synod_txn::{
-    BeginOptions, CommitLog, Durability, Isolation, Mode, Protocol, Store, StoreOptions, TwoPhaseLocking,
+    BeginOptions, CommitLog, Durability, Isolation, Mode, Optimistic, Protocol, Store, StoreOptions,
+    TwoPhaseLocking,
 };
 
 use crate::background::Background;
@@ -99,6 +100,7 @@ impl Engine {
         });
         let protocol: Box<dyn Protocol> = match options.mode {
             Mode::TwoPhaseLocking => Box::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy)),
+            Mode::Optimistic => Box::new(Optimistic::new(store.clone())),
             mode => unimplemented!("{mode}"),
         };
         let inner = Inner {

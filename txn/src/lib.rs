@@ -13,6 +13,7 @@ mod garbage;
 mod graveyard;
 mod locking;
 mod mode;
+mod optimistic;
 mod oracle;
 mod protocol;
 mod reads;
@@ -32,6 +33,7 @@ pub use cursor::{Cursor, Direction};
 pub use error::{Error, Result};
 pub use locking::DeadlockPolicy;
 pub use mode::Mode;
+pub use optimistic::Optimistic;
 pub use oracle::Oracle;
 pub use protocol::{
     ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,

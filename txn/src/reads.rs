@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 use crossbeam_epoch::Guard;
 use synod_storage::index::Batch;
-use synod_storage::{Record, RecordPtr, Table, Timestamp, VersionState};
+use synod_storage::{Record, RecordPtr, Table, Timestamp};
 
 use crate::abort::Change;
 use crate::cursor::{Cursor, Direction};
 use crate::registry::Registry;
-use crate::visibility::visible_to;
+use crate::visibility::changed_since;
 
 /// Records and ranges that were read at a snapshot that is still open.
 #[derive(Default)]
@@ -94,10 +94,11 @@ impl ReadSet {
         let index = self.table(table);
         let is_forward = cursor.direction == Direction::Forward;
         let start = if is_forward { cursor.lower() } else { cursor.upper() };
-        let continues = !cursor.fresh && self.ranges.last().is_some_and(|last| {
-            let reached = if is_forward { &last.upper } else { &last.lower };
-            last.table == index && start == complement(reached.as_ref().map(Vec::as_slice))
-        });
+        let continues = !cursor.fresh
+            && self.ranges.last().is_some_and(|last| {
+                let reached = if is_forward { &last.upper } else { &last.lower };
+                last.table == index && start == complement(reached.as_ref().map(Vec::as_slice))
+            });
         if !continues {
             let (lower, upper) = (cursor.lower.clone(), cursor.upper.clone());
             self.ranges.push(ReadRange { table: index, lower, upper });
@@ -127,7 +128,8 @@ impl ReadSet {
     }
 
     /// Something that was read and has been changed by a commit after `since`, up to `until`, if there is
-    /// anything. Commits at or before `until` that are going on are waited for; `slot`'s own is overlooked.
+    /// anything. Commits at or before `until` that are going on are waited for; `slot`'s own is overlooked. The
+    /// change may also be one after `until`: it may have put an earlier one out of its chain.
     pub(crate) fn find_change(
         &self,
         (since, until): (Timestamp, Timestamp),
@@ -136,11 +138,8 @@ impl ReadSet {
         guard: &Guard,
     ) -> Option<Change> {
         let changed = |table: &Table, record: Record<'_>| {
-            let version = visible_to(record, until, slot, registry)?;
-            match version.state() {
-                VersionState::Committed(at) if at > since => Some(Change::of(table, record, at)),
-                _ => None,
-            }
+            let at = changed_since(record, (since, until), slot, registry)?;
+            Some(Change::of(table, record, at))
         };
         (self.records(guard).find_map(|(table, record)| changed(table, record))).or_else(|| {
             self.ranges().find_map(|(table, range)| {
@@ -190,7 +189,7 @@ pub(crate) fn is_above(key: &[u8], upper: &Bound<Vec<u8>>) -> bool {
 }
 
 /// The other side of a bound: where what follows begins, or what came before ends.
-fn complement(bound: Bound<&[u8]>) -> Bound<&[u8]> {
+pub(crate) fn complement(bound: Bound<&[u8]>) -> Bound<&[u8]> {
     match bound {
         Bound::Included(key) => Bound::Excluded(key),
         Bound::Excluded(key) => Bound::Included(key),

@@ -49,6 +49,12 @@ impl Mode {
         Mode { choose, levels: synod::Mode::TwoPhaseLocking.levels() }
     }
 
+    /// Optimistic.
+    pub const OPTIMISTIC: Mode = Mode {
+        choose: |options| options.mode(synod::Mode::Optimistic),
+        levels: synod::Mode::Optimistic.levels(),
+    };
+
     /// An engine in memory under this mode.
     pub fn in_memory(&self, options: Options) -> Engine {
         Engine::in_memory((self.choose)(options)).expect("an engine in memory starts")

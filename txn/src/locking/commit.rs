@@ -8,7 +8,7 @@ use crate::protocol::CommitReceipt;
 use crate::{Abort, Durability, Error, Result};
 
 /// How many queued records with garbage a committer looks at for each record that it wrote.
-const COLLECTED_PER_WRITE: usize = 2;
+pub(crate) const COLLECTED_PER_WRITE: usize = 2;
 
 impl Writer {
     /// Commits. Once the timestamp is taken, `admit` has the last word; if it finds a reason to abort, nothing
