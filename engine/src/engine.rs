@@ -10,8 +10,8 @@ use std::time::Duration;
 use synod_storage::Timestamp;
 use synod_storage::wal::FrameBuilder;
 use synod_txn::{
-    BeginOptions, CommitLog, Durability, Isolation, Mode, MultiVersion, Protocol, Store, StoreOptions,
-    TwoPhaseLocking,
+    BeginOptions, CommitLog, Durability, Isolation, Mode, MultiVersion, Optimistic, Protocol, Store,
+    StoreOptions, TwoPhaseLocking,
 };
 
 use crate::background::Background;
@@ -104,7 +104,7 @@ impl Engine {
         let protocol: Box<dyn Protocol> = match options.mode {
             Mode::TwoPhaseLocking => Box::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy)),
             Mode::MultiVersion => Box::new(MultiVersion::new(store.clone(), options.deadlock_policy)),
-            mode => unimplemented!("{mode}"),
+            Mode::Optimistic => Box::new(Optimistic::new(store.clone())),
         };
         let inner = Inner {
             id: NEXT_ENGINE_ID.fetch_add(1, Ordering::Relaxed),

@@ -14,6 +14,7 @@ mod graveyard;
 mod locking;
 mod mode;
 mod multi_version;
+mod optimistic;
 mod oracle;
 mod protocol;
 mod read_marks;
@@ -35,6 +36,7 @@ pub use error::{Error, Result};
 pub use locking::DeadlockPolicy;
 pub use mode::Mode;
 pub use multi_version::MultiVersion;
+pub use optimistic::Optimistic;
 pub use oracle::Oracle;
 pub use protocol::{
     ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,

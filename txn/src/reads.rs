@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 use crossbeam_epoch::Guard;
 use synod_storage::index::Batch;
-use synod_storage::{Record, RecordPtr, Table, Timestamp, VersionState};
+use synod_storage::{Record, RecordPtr, Table, Timestamp};
 
 use crate::abort::Change;
 use crate::cursor::{Cursor, Direction, complement};
 use crate::registry::Registry;
-use crate::visibility::visible_to;
+use crate::visibility::changed_since;
 
 /// Records and ranges that were read at a snapshot that is still open.
 #[derive(Default)]
@@ -128,7 +128,8 @@ impl ReadSet {
     }
 
     /// Something that was read and has been changed by a commit after `since`, up to `until`, if there is
-    /// anything. Commits at or before `until` that are going on are waited for; `slot`'s own is overlooked.
+    /// anything. Commits at or before `until` that are going on are waited for; `slot`'s own is overlooked. The
+    /// change may also be one after `until`: it may have put an earlier one out of its chain.
     pub(crate) fn find_change(
         &self,
         (since, until): (Timestamp, Timestamp),
@@ -137,11 +138,8 @@ impl ReadSet {
         guard: &Guard,
     ) -> Option<Change> {
         let changed = |table: &Table, record: Record<'_>| {
-            let version = visible_to(record, until, slot, registry)?;
-            match version.state() {
-                VersionState::Committed(at) if at > since => Some(Change::of(table, record, at)),
-                _ => None,
-            }
+            let at = changed_since(record, (since, until), slot, registry)?;
+            Some(Change::of(table, record, at))
         };
         (self.records(guard).find_map(|(table, record)| changed(table, record))).or_else(|| {
             self.ranges().find_map(|(table, range)| {

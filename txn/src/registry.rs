@@ -24,7 +24,7 @@ use synod_storage::Timestamp;
 use synod_storage::sync::{AtomicU64, AtomicUsize, Ordering, spin};
 
 use crate::stats::SlotCounts;
-use crate::{Error, Result};
+use crate::{Error, Oracle, Result};
 
 /// How many read-write transactions can run at the same time.
 pub const TRANSACTIONS_MAX: usize = if cfg!(shuttle) { 28 } else { 1023 };
@@ -54,6 +54,8 @@ pub(crate) struct Slot {
     marked: AtomicU64,
     /// The id of the older transaction that wounded the owner; 0 if none.
     wounded_by: AtomicU64,
+    /// One more than the moment since when the owner knows records by their addresses; 0 if it knows none.
+    reads_since: AtomicU64,
     /// What the slot's owners have done.
     pub(crate) counts: SlotCounts,
 }
@@ -180,6 +182,15 @@ impl Registry {
         }
     }
 
+    /// The oldest moment since when somebody knows records by their addresses ([`Timestamp::MAX`] if nobody
+    /// does): records that have had a value since then stay. The caller has read the oracle before, and compares
+    /// with nothing later than what it read.
+    pub(crate) fn oldest_reader(&self) -> Timestamp {
+        // SeqCst: see `begin_reading`.
+        let since = self.used_slots().map(|slot| slot.reads_since.load(Ordering::SeqCst));
+        since.filter_map(|since| since.checked_sub(1)).min().map_or(Timestamp::MAX, Timestamp)
+    }
+
     /// The greatest timestamp up to which every commit has been appended to the log, given that
     /// `newest` was read from the oracle just before.
     pub(crate) fn commit_bound(&self, newest: Timestamp) -> Timestamp {
@@ -253,6 +264,31 @@ impl Slot {
             ANNOUNCED => Committing::Announced,
             timestamp => Committing::At(Timestamp(timestamp)),
         }
+    }
+
+    /// From now on the owner may keep the addresses of records that have a value at the timestamp that this
+    /// returns, or later. Such a record doesn't leave the index, unless everyone who keeps addresses does so since
+    /// after its deletion.
+    ///
+    /// The mark first and the oracle afterwards, while the collector reads the oracle first and the marks
+    /// afterwards, all SeqCst: a collector that misses the mark removes nothing that was deleted later than this.
+    pub(crate) fn begin_reading(&self, oracle: &Oracle) -> Timestamp {
+        self.reads_since.store(1, Ordering::SeqCst);
+        let now = oracle.last();
+        self.read_since(now);
+        now
+    }
+
+    /// Moves on to a later moment. Until that is seen, the earlier one protects more.
+    pub(crate) fn read_since(&self, moment: Timestamp) {
+        // Release: the owner's looks at records come before anyone sees this and removes them.
+        self.reads_since.store(moment.0 + 1, Ordering::Release);
+    }
+
+    /// The owner has forgotten all addresses.
+    pub(crate) fn end_reading(&self) {
+        // Release: as above.
+        self.reads_since.store(0, Ordering::Release);
     }
 
     /// Tells the owner to abort in favour of the older transaction `by`. The caller must make sure that

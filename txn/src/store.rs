@@ -248,7 +248,7 @@ impl Store {
     #[inline]
     pub(crate) fn help_collect(&self, slot: u16, budget: usize, guard: &Guard) {
         if self.garbage.has_entries(slot) {
-            let watermark = self.readers().watermark;
+            let watermark = self.readers().watermark.min(self.registry.oldest_reader());
             self.garbage.collect(slot, budget, watermark, (&self.catalog, &self.read_marks), guard);
         }
     }
@@ -256,7 +256,7 @@ impl Store {
     /// Moves the watermark and works through the garbage queues once. Returns how many records it
     /// looked at.
     pub fn sweep(&self) -> usize {
-        let watermark = self.snapshots.advance(&self.oracle);
+        let watermark = self.snapshots.advance(&self.oracle).min(self.registry.oldest_reader());
         let worked = self.garbage.sweep(watermark, (&self.catalog, &self.read_marks));
         self.graveyard.sweep(&self.registry);
         // Hands this thread's retired memory on, so that it doesn't wait for more to come.

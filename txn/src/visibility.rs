@@ -50,6 +50,60 @@ pub(crate) fn visible_to<'g>(
     None
 }
 
+/// A record has a committed version from after the moment that was asked for.
+pub(crate) struct Younger;
+
+/// The version that a snapshot at `at` sees, if no newer one is committed. Whoever wants nothing else needs no
+/// promise that older versions are kept: being pinned is enough.
+#[inline]
+pub(crate) fn newest_until<'g>(
+    record: Record<'g>,
+    at: Timestamp,
+    registry: &Registry,
+) -> Result<Option<Version<'g>>, Younger> {
+    let mut version = record.head();
+    while let Some(candidate) = version {
+        // The link first: once a version is committed, what is older may be cut off.
+        let older = candidate.next();
+        match candidate.state() {
+            VersionState::Committed(timestamp) if timestamp > at => return Err(Younger),
+            VersionState::Committed(_) => return Ok(version),
+            VersionState::Pending { slot, .. } if is_pending_visible(candidate, slot, at, registry) => {
+                return Ok(version);
+            }
+            VersionState::Pending { .. } => version = older,
+        }
+    }
+    Ok(None)
+}
+
+/// The time of a change that was committed after `since`, if there is one up to `until`. The change may be a later
+/// one, for that may have put the earlier one out of the chain. `slot`'s own pending versions are overlooked.
+#[inline]
+pub(crate) fn changed_since(
+    record: Record<'_>,
+    (since, until): (Timestamp, Timestamp),
+    slot: u16,
+    registry: &Registry,
+) -> Option<Timestamp> {
+    let mut version = record.head();
+    while let Some(candidate) = version {
+        // The link first, as above.
+        let older = candidate.next();
+        if let VersionState::Pending { slot: owner, .. } = candidate.state()
+            && (owner == slot || !is_pending_visible(candidate, owner, until, registry))
+        {
+            version = older;
+            continue;
+        }
+        match candidate.state() {
+            VersionState::Committed(at) => return (at > since).then_some(at),
+            VersionState::Pending { .. } => unreachable!("it is committed, or was waited for"),
+        }
+    }
+    None
+}
+
 /// The newest committed version; a tombstone counts as a version. The caller must be pinned.
 #[inline]
 pub(crate) fn latest_committed(record: Record<'_>) -> Option<Version<'_>> {

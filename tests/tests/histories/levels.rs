@@ -76,3 +76,8 @@ fn two_phase_locking_keeps_its_levels() {
 fn multi_version_keeps_its_levels() {
     judge_all(Mode::MultiVersion);
 }
+
+#[test]
+fn optimistic_keeps_its_levels() {
+    judge_all(Mode::Optimistic);
+}

@@ -1,10 +1,10 @@
-//! Random concurrent histories are strictly serializable, under every policy.
+//! Random concurrent histories are strictly serializable, under every mode and policy.
 
 mod levels;
 
 use std::time::{Duration, Instant};
 
-use synod::{DeadlockPolicy, Engine, Options};
+use synod::{DeadlockPolicy, Engine, Mode, Options};
 use synod_tests::histories::{Workload, check, run};
 use synod_tests::random::Random;
 
@@ -12,7 +12,7 @@ use synod_tests::random::Random;
 const TIME: Duration = Duration::from_millis(2500);
 
 /// Makes histories until the time is over, of few threads and many, on one key and several.
-fn explore(policy: DeadlockPolicy) {
+fn explore(name: &str, choose: impl Fn(Options) -> Options) {
     let first_seed =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as u64;
     let began = Instant::now();
@@ -26,37 +26,46 @@ fn explore(policy: DeadlockPolicy) {
             // With 200, the table grows beyond one leaf of the index.
             keys: *random.pick(&[1, 3, 6, 12, 200]),
         };
-        let engine = Engine::in_memory(Options::new().deadlock_policy(policy)).unwrap();
+        let engine = Engine::in_memory(choose(Options::new())).unwrap();
         let table = engine.table("t").unwrap();
         let history = run(&engine, &table, workload);
         assert_eq!(history.len() as u64, workload.threads * workload.transactions);
         if let Err(problem) = check(&history) {
-            panic!("{policy}, {workload:?}: {problem}");
+            panic!("{name}, {workload:?}: {problem}");
         }
         if began.elapsed() > TIME {
             let count = number + 1;
-            println!("{policy}: {count} histories from seed {first_seed}; {:?}", engine.stats().transactions);
+            println!("{name}: {count} histories from seed {first_seed}; {:?}", engine.stats().transactions);
             return;
         }
     }
 }
 
+fn explore_policy(policy: DeadlockPolicy) {
+    explore(&policy.to_string(), |options| options.deadlock_policy(policy));
+}
+
 #[test]
 fn under_detection() {
-    explore(DeadlockPolicy::Detect);
+    explore_policy(DeadlockPolicy::Detect);
 }
 
 #[test]
 fn under_wound_wait() {
-    explore(DeadlockPolicy::WoundWait);
+    explore_policy(DeadlockPolicy::WoundWait);
 }
 
 #[test]
 fn under_wait_die() {
-    explore(DeadlockPolicy::WaitDie);
+    explore_policy(DeadlockPolicy::WaitDie);
 }
 
 #[test]
 fn under_no_wait() {
-    explore(DeadlockPolicy::NoWait);
+    explore_policy(DeadlockPolicy::NoWait);
+}
+
+#[test]
+fn under_optimism() {
+    explore("optimistic", |options| options.mode(Mode::Optimistic));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use synod::clock::ManualClock;
 use synod::device::MemoryDevice;
 use synod::{
-    Bytes, Durability, Engine, Options, Result, Savepoint, Snapshot, Table, Timestamp, Transaction,
+    Bytes, Durability, Engine, Mode, Options, Result, Savepoint, Snapshot, Table, Timestamp, Transaction,
     TransactionOptions,
 };
 
@@ -28,6 +28,7 @@ struct Open {
 pub(crate) struct Machine {
     device: MemoryDevice,
     clock: Arc<ManualClock>,
+    mode: Mode,
     retention: Duration,
     engine: Engine,
     table: Table,
@@ -40,9 +41,9 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// With retention nothing is ever garbage; without, whatever no snapshot needs goes at once.
-    pub(crate) fn new(retention: Duration) -> Machine {
+    pub(crate) fn new(mode: Mode, retention: Duration) -> Machine {
         let (device, clock) = (MemoryDevice::new(), Arc::new(ManualClock::new(1, 0)));
-        let (engine, table) = open(&device, &clock, retention);
+        let (engine, table) = open(&device, &clock, mode, retention);
         let committed: State = (0..PREPARED_KEYS).map(|number| (prepared_key(number), vec![1])).collect();
         let at = {
             let txn = engine.begin(TransactionOptions::new()).unwrap();
@@ -54,6 +55,7 @@ impl Machine {
             committed,
             device,
             clock,
+            mode,
             retention,
             engine,
             table,
@@ -124,7 +126,7 @@ impl Machine {
         let elsewhere = Engine::in_memory(Options::new()).unwrap();
         self.table = elsewhere.table("closed").unwrap();
         std::mem::replace(&mut self.engine, elsewhere).close().unwrap();
-        (self.engine, self.table) = open(&self.device, &self.clock, self.retention);
+        (self.engine, self.table) = open(&self.device, &self.clock, self.mode, self.retention);
         self.history.clear();
         if let Some(newest) = newest {
             self.history.push((newest, self.committed.clone()));
@@ -143,8 +145,9 @@ impl Machine {
     }
 }
 
-fn open(device: &MemoryDevice, clock: &Arc<ManualClock>, retention: Duration) -> (Engine, Table) {
+fn open(device: &MemoryDevice, clock: &Arc<ManualClock>, mode: Mode, retention: Duration) -> (Engine, Table) {
     let options = Options::new()
+        .mode(mode)
         .durability(Durability::Buffered)
         .retention(retention)
         .clock(clock.clone())

@@ -8,7 +8,7 @@ use crate::protocol::CommitReceipt;
 use crate::{Abort, Durability, Error, Result, Store};
 
 /// How many queued records with garbage a committer looks at for each record that it wrote.
-const COLLECTED_PER_WRITE: usize = 2;
+pub(crate) const COLLECTED_PER_WRITE: usize = 2;
 
 /// A transaction that has its commit timestamp, and nothing else yet.
 pub(crate) struct Committing<'w> {

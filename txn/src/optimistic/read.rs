@@ -1,0 +1,161 @@
+//! Reading one key, and writing one: for a write, too, looks at most, and changes nothing that others see.
+
+use std::sync::Arc;
+
+use crossbeam_epoch::{Guard, pin};
+use synod_storage::{Record, Table, Timestamp, Version, VersionState, check_value};
+
+use super::transaction::Transaction;
+use crate::protocol::{Expect, Intent, Isolation};
+use crate::visibility::{Younger, latest_committed, newest_until};
+use crate::{Abort, Error, Result, VisitKey};
+
+impl Transaction {
+    pub(super) fn read_key(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        intent: Intent,
+        visit: &mut VisitKey<'_>,
+    ) -> Result<()> {
+        if let Some(own) = self.buffers.writes.get(table, key) {
+            visit(Some(own));
+            return Ok(());
+        }
+        let guard = pin();
+        let version = self.look_up(table, key, self.notes(intent), &guard)?;
+        visit(version);
+        Ok(())
+    }
+
+    /// Writes or deletes one key; returns whether it had a value.
+    pub(super) fn write_key(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        expect: Expect,
+    ) -> Result<bool> {
+        check_value(value.unwrap_or_default())?;
+        let had_value = match expect {
+            Expect::Anything => true,
+            Expect::Told | Expect::Absent => self.has_value(table, key)?,
+        };
+        if had_value && expect == Expect::Absent {
+            return Err(Error::KeyExists { table: table.name().to_owned(), key: key.to_vec() });
+        }
+        if value.is_none() && !had_value {
+            return Ok(false);
+        }
+        self.count_write();
+        let record = self.last_noted(table, key).map(Record::ptr);
+        let mark = self.writes_before_savepoint();
+        self.buffers.writes.put((table, key, record), value, self.slot, mark);
+        Ok(had_value)
+    }
+
+    /// Whether there is a value for this transaction. Noted at every level: a write rests on the answer.
+    fn has_value(&mut self, table: &Arc<Table>, key: &[u8]) -> Result<bool> {
+        if let Some(own) = self.buffers.writes.get(table, key) {
+            return Ok(own.value().is_some());
+        }
+        let guard = pin();
+        Ok(self.look_up(table, key, true, &guard)?.and_then(Version::value).is_some())
+    }
+
+    /// Whether what is read with this intent has to be so still at the commit.
+    pub(super) fn notes(&self, intent: Intent) -> bool {
+        self.isolation == Isolation::Serializable || intent == Intent::Update
+    }
+
+    /// The committed version that this transaction sees under a key.
+    #[inline]
+    fn look_up<'g>(
+        &mut self,
+        table: &'g Arc<Table>,
+        key: &[u8],
+        is_noted: bool,
+        guard: &'g Guard,
+    ) -> Result<Option<Version<'g>>> {
+        let version = if is_noted {
+            self.look_up_and_note(table, key, guard)?
+        } else {
+            table.index().get(key, guard).and_then(latest_committed)
+        };
+        self.note_timestamp(version);
+        Ok(version)
+    }
+
+    #[inline]
+    fn look_up_and_note<'g>(
+        &mut self,
+        table: &'g Arc<Table>,
+        key: &[u8],
+        guard: &'g Guard,
+    ) -> Result<Option<Version<'g>>> {
+        let noted = self.last_noted(table, key);
+        loop {
+            let found = noted.or_else(|| table.index().get(key, guard));
+            let seen = found.map(|record| (record, newest_until(record, self.moment, self.store.registry())));
+            match seen {
+                Some((record, Ok(Some(version)))) if version.value().is_some() => {
+                    if noted.is_none() {
+                        self.buffers.reads.note_record(table, record.ptr());
+                        self.last_noted = Some((table.id(), record.ptr()));
+                    }
+                    return Ok(Some(version));
+                }
+                Some((_, Err(Younger))) => self.extend(guard)?,
+                Some((_, Ok(absent))) => {
+                    self.buffers.reads.note_absent(table, key);
+                    return Ok(absent);
+                }
+                None => {
+                    self.buffers.reads.note_absent(table, key);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The record that was noted last, if it is this key's.
+    #[inline]
+    fn last_noted<'g>(&self, table: &'g Table, key: &[u8]) -> Option<Record<'g>> {
+        let (noted_table, noted) = self.last_noted?;
+        // SAFETY: it has a value at this transaction's moment, so it stays, as long as its table.
+        let record = unsafe { noted.get() };
+        (noted_table == table.id() && record.key() == key).then_some(record)
+    }
+
+    #[inline]
+    pub(super) fn note_timestamp(&mut self, version: Option<Version<'_>>) {
+        if let Some(VersionState::Committed(timestamp)) = version.map(Version::state) {
+            self.newest_read = self.newest_read.max(timestamp);
+        }
+    }
+
+    /// Moves this transaction's moment on to the present, if all that it has read is so still; otherwise aborts.
+    #[cold]
+    pub(super) fn extend(&mut self, guard: &Guard) -> Result<()> {
+        let now = self.store.oracle().last();
+        match self.changed_until(now, guard) {
+            Some(abort) => Err(self.abort_because(abort)),
+            None => {
+                // Only now: the earlier moment protects the records that were looked at.
+                self.registered().read_since(now);
+                self.moment = now;
+                Ok(())
+            }
+        }
+    }
+
+    /// The reason to abort, if something that was read has changed.
+    pub(super) fn changed_until(&self, until: Timestamp, guard: &Guard) -> Option<Abort> {
+        let reads = &self.buffers.reads;
+        if reads.is_empty() {
+            return None;
+        }
+        let change = reads.find_change((self.moment, until), self.slot, self.store.registry(), guard)?;
+        Some(Abort::ReadChanged { change })
+    }
+}
