@@ -108,7 +108,9 @@ fn a_record_goes_when_no_snapshot_needs_it_and_nobody_has_locked_it() {
     assert_eq!(scene.records(), 1, "the snapshot sees its value");
     let mut reader = scene.begin();
     reader
-        .read(&scene.table, &1u16.to_be_bytes(), Intent::Read, &mut |value| assert!(value.is_none()))
+        .read(&scene.table, &1u16.to_be_bytes(), Intent::Read, &mut |seen| {
+            assert!(seen.and_then(Version::value).is_none());
+        })
         .unwrap();
     drop(snapshot);
     scene.store.sweep();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_epoch::{Guard, pin};
 use synod_storage::index::Insertion;
 use synod_storage::sync::spin;
-use synod_storage::{Record, RecordPtr, Table, Timestamp, VersionState, check_value};
+use synod_storage::{Record, RecordPtr, Table, Timestamp, Version, VersionState, check_value};
 
 use super::read::has_value;
 use super::transaction::Transaction;
@@ -83,7 +83,7 @@ impl Transaction {
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
         // SAFETY: the record is locked by this transaction.
         let record = unsafe { record.get() };
-        if let Some(VersionState::Committed(at)) = latest_committed(record).map(|version| version.state())
+        if let Some(VersionState::Committed(at)) = latest_committed(record).map(Version::state)
             && at > snapshot.timestamp()
         {
             let change = Change::of(table, record, at);
