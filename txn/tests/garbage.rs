@@ -139,7 +139,7 @@ fn versions_are_cut_at_once_without_snapshots_and_later_with_them() {
     let read = |snapshot: &Snapshot| {
         let mut found = 0;
         let mut visit = |version: Option<Version<'_>>| {
-            found = version.and_then(Version::value).map_or(0, |value| value[0])
+            found = version.and_then(Version::value).map_or(0, |value| value[0]);
         };
         scene.store.read_at(snapshot, &scene.table, &1u16.to_be_bytes(), &mut visit).unwrap();
         found
