@@ -108,6 +108,34 @@ fn a_key_that_two_find_absent_is_not_a_licence_for_both() {
     });
 }
 
+#[test]
+fn a_gap_that_was_read_keeps_its_mark_when_the_record_behind_it_goes() {
+    // The writer reads x before it is overwritten, and inserts into a range that a later reader has found empty: it
+    // would come before and after the reader. The record behind that range goes while the reader commits.
+    interrupt_everywhere(|| {
+        let scene = Scene::multi_version();
+        scene.fill(&["x", "m"]);
+        let snapshot = crate::Snapshot::newest(&scene.store).unwrap();
+        scene.transact(Isolation::Serializable, |txn| scene.delete(txn, "m"));
+        let mut writer = scene.begin(Isolation::Serializable, None);
+        scene.get(&mut writer, "x", Intent::Read).unwrap();
+        scene.transact(Isolation::Serializable, |txn| scene.put(txn, "x", 1));
+        drop(snapshot);
+        let reader = scene.thread(|scene| {
+            scene.transact(Isolation::Serializable, |txn| {
+                assert_eq!(scene.keys(txn, "b", "l", Direction::Forward)?, "");
+                scene.put(txn, "r", 1)
+            });
+        });
+        let sweeper = scene.thread(|scene| {
+            scene.store.sweep();
+        });
+        join([reader, sweeper]);
+        let inserted = scene.put(&mut writer, "c", 1).and_then(|()| writer.commit(Durability::None));
+        assert!(inserted.is_err(), "nobody has seen the mark");
+    });
+}
+
 /// Fekete, O'Neil & O'Neil: two empty accounts; a deposit of 20 into savings; a withdrawal of 10 from checking,
 /// which is charged for if both together don't cover it. A reader who has seen the deposit and not the withdrawal
 /// knows that the withdrawal won't be charged for.
