@@ -4,5 +4,6 @@ pub mod campaign;
 pub mod conformance;
 pub mod crash;
 pub mod histories;
+pub mod kill;
 pub mod memory;
 pub mod random;

@@ -1,4 +1,4 @@
-//! A process for the crash tests to kill: `crash_child <transfers|tpcc|hold> <directory> [<round>]`.
+//! A process for the crash tests to kill: `crash_child <tpcc|hold> <directory> [<round>]`.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use synod::{Durability, Engine, Isolation, Options};
 use synod_bench::progress::Progress;
 use synod_bench::tpcc::{Database, RunOptions};
-use synod_tests::crash::transfers;
+use synod_tests::kill::process::patiently;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -16,10 +16,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
-        ["transfers", home, round] => make_transfers(home, round),
         ["tpcc", home, round] => run_tpcc(home, round),
         ["hold", home] => hold(home),
-        _ => Err("usage: crash_child <transfers|tpcc> <directory> <round>, or hold <directory>".into()),
+        _ => Err("usage: crash_child tpcc <directory> <round>, or hold <directory>".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,16 +35,9 @@ fn say(line: &str) -> Outcome {
     Ok(stdout.flush()?)
 }
 
-/// Makes transfers until it is killed.
-fn make_transfers(home: &str, round: &str) -> Outcome {
-    let engine = transfers::open(home)?;
-    say("open\n")?;
-    Ok(transfers::run(&engine, round.parse()?)?)
-}
-
 /// Runs the order-entry workload on a loaded database until it is killed.
 fn run_tpcc(home: &str, round: &str) -> Outcome {
-    let engine = Engine::open(home, Options::new())?;
+    let engine = patiently(|| Engine::open(home, Options::new()))?;
     let database = Database::open(&engine)?.ok_or("nothing is loaded")?;
     let options = RunOptions {
         threads: 3,
@@ -64,7 +56,7 @@ fn run_tpcc(home: &str, round: &str) -> Outcome {
 
 /// Keeps the database open until its standard input ends.
 fn hold(home: &str) -> Outcome {
-    let _engine = Engine::open(home, Options::new())?;
+    let _engine = patiently(|| Engine::open(home, Options::new()))?;
     say("open\n")?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())

@@ -44,6 +44,7 @@ macro_rules! check {
         }
     };
 }
+pub(crate) use check;
 
 /// What survived of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,12 +18,10 @@
 //! | [`workload`] | threads that commit at every level, create and drop tables |
 //! | [`verdict`] | opens an image and judges it |
 //! | [`gate`] | a device whose syncs can be held up |
-//! | [`transfers`] | the work of a process that is killed |
 //! | [`failure`] | what an error is at bottom, and a time limit for what might hang |
 
 pub mod failure;
 pub mod gate;
 pub mod history;
-pub mod transfers;
 pub mod verdict;
 pub mod workload;
