@@ -249,6 +249,10 @@ fn what_was_there_before_the_history_needs_no_writer() {
     expect(&verdict, &["G-single (lost update)"], &[Level::MonotonicAtomicView]);
     let garbage = history(["x"], |[x]| vec![txn().put(x, at(7)), txn().get(x, at(8))]);
     expect(&garbage, &["unwritten read"], &[]);
+    let two = history(["x"], |[x]| vec![txn().get(x, at(5)), txn().get(x, at(6)), txn().put(x, at(7))]);
+    expect(&two, &["unwritten read"], &[]);
+    let born = history(["x"], |[x]| vec![txn().get(x, UNBORN), txn().get(x, at(6)), txn().put(x, at(7))]);
+    expect(&born, &["unwritten read"], &[]);
 }
 
 #[test]

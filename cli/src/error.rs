@@ -54,6 +54,33 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A file that is no history.
+    #[error("{file}: {source}")]
+    NoHistory {
+        /// The file.
+        file: String,
+        /// What is wrong, and where.
+        source: synod_checker::EdnError,
+    },
+
+    /// A history that makes no sense.
+    #[error("{file}: {source}")]
+    NoVerdict {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: synod_checker::Error,
+    },
+
+    /// A history that says nothing.
+    #[error("{file}: nothing can be told of this history: {reason}")]
+    NothingTold {
+        /// The file.
+        file: String,
+        /// Why.
+        reason: synod_checker::NotTold,
+    },
+
     /// A restoration that failed.
     #[error("{source}\n{} is not finished, and can't be opened; remove it before the next attempt", path.display())]
     Unfinished {

@@ -2,12 +2,12 @@
 //!
 //! `synod dump` and `synod load` write and read the records of a database as text ([`dump`]), `synod stats`
 //! shows what it holds, `synod verify` checks its files; `synod backup` and `synod restore` copy it. `synod
-//! bench tpcc` loads and runs an order-entry workload after TPC-C and checks its data; `synod bench micro`
+//! check` looks for anomalies in a history of transactions. `synod bench tpcc` loads and runs an order-entry workload after TPC-C and checks its data; `synod bench micro`
 //! measures single operations; `synod bench gc` looks at memory.
 //!
 //! Results go to standard output, progress and logs to standard error (`RUST_LOG` sets what is logged). The
 //! exit status is 0 if all went well and every check passed, 1 if not, 2 for arguments that make no sense (and for
-//! what `verify` can't tell).
+//! what `verify` and `check` can't tell).
 
 pub mod arguments;
 mod commands;
@@ -44,6 +44,10 @@ pub fn run() -> ExitCode {
         Command::Load(arguments) => exit(commands::load::run(&arguments)),
         Command::Stats(arguments) => exit(commands::stats::run(&arguments)),
         Command::Verify(arguments) => match commands::verify::run(&arguments) {
+            Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
+            found => exit(found),
+        },
+        Command::Check(arguments) => match commands::check::run(&arguments) {
             Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
             found => exit(found),
         },

@@ -28,7 +28,7 @@ pub enum EdnFault {
         found: String,
     },
     /// A number that is none, or doesn't fit into 64 bits.
-    #[error("{0} is no whole number of 64 bits")]
+    #[error("{0} is no whole number, or one of more than 64 bits")]
     BadNumber(String),
     /// A backslash in a string, and a character that has no meaning after it.
     #[error("\\{0} means nothing in a string")]

@@ -108,9 +108,9 @@ fn kind(tokens: &mut Tokens<'_>) -> Result<Type, EdnError> {
 
 fn who(tokens: &mut Tokens<'_>) -> Result<Process, EdnError> {
     match tokens.next()? {
-        Token::Int(number) if number >= 0 => Ok(Process::Number(number as u64)),
         Token::Nil => Ok(Process::Unnamed),
-        Token::Keyword(_) | Token::Symbol(_) | Token::Text(_) | Token::Int(_) => Ok(Process::Other),
+        Token::Int(number) => Ok(u64::try_from(number).map_or(Process::Other, Process::Number)),
+        Token::Keyword(_) | Token::Symbol(_) | Token::Text(_) => Ok(Process::Other),
         other => Err(tokens.unexpected("a process", &other)),
     }
 }

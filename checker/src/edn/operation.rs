@@ -158,7 +158,10 @@ fn version_of(tokens: &mut Tokens<'_>, token: Token<'_>) -> Result<Version, EdnE
             close(tokens)?;
             Ok(Version { stamp, step })
         }
-        Token::Int(number) if number >= 0 => Ok(Version::at(number as u64)),
+        Token::Int(number) => match u64::try_from(number) {
+            Ok(stamp) => Ok(Version::at(stamp)),
+            Err(_) => Err(tokens.error(EdnFault::BadNumber(number.to_string()))),
+        },
         other => Err(tokens.unexpected("a version: a timestamp, [timestamp step], or nil", &other)),
     }
 }
@@ -166,7 +169,7 @@ fn version_of(tokens: &mut Tokens<'_>, token: Token<'_>) -> Result<Version, EdnE
 /// A number that isn't negative.
 pub(super) fn unsigned(tokens: &mut Tokens<'_>) -> Result<u64, EdnError> {
     match tokens.next()? {
-        Token::Int(number) if number >= 0 => Ok(number as u64),
+        Token::Int(number) if u64::try_from(number).is_ok() => Ok(number as u64),
         other => Err(tokens.unexpected("a number that isn't negative", &other)),
     }
 }
@@ -174,7 +177,10 @@ pub(super) fn unsigned(tokens: &mut Tokens<'_>) -> Result<u64, EdnError> {
 /// The name that begins with this token.
 fn name(tokens: &mut Tokens<'_>, token: Token<'_>, expected: &'static str) -> Result<Name, EdnError> {
     match token {
-        Token::Int(number) => Ok(Name::Int(number)),
+        Token::Int(number) => match i64::try_from(number) {
+            Ok(number) => Ok(Name::Int(number)),
+            Err(_) => Err(tokens.error(EdnFault::BadNumber(number.to_string()))),
+        },
         Token::Text(text) => Ok(Name::from(&*text)),
         Token::Keyword(word) | Token::Symbol(word) => Ok(Name::from(word)),
         Token::Tag("bytes") => match tokens.next()? {

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::anomaly::{Kind, shortened};
 use crate::error::Place;
 use crate::history::{History, Key, Operation, Value, label};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 /// How many of the elements that nobody has read are taken to follow the last one that somebody has: those of the
 /// transactions that come first in the history. All of them would be too many edges for a list that is hardly read.
@@ -32,6 +32,8 @@ struct Append {
     is_final: bool,
     /// Its place in the longest list, counted from 1; [`NONE`] if it isn't there.
     place: u32,
+    /// The number of the one that its writer appended to this list before; [`NONE`] if it is the first.
+    previous: u32,
 }
 
 /// Who appended what.
@@ -71,7 +73,7 @@ pub(super) fn observe(observed: &mut Observed<'_>) -> Result<(), Error> {
 
 fn appends(history: &History) -> Result<Appends, Error> {
     let mut appends = Appends { all: Vec::new(), numbers: FxHashMap::default() };
-    let mut later = FxHashSet::default();
+    let mut later: FxHashMap<Key, u32> = FxHashMap::default();
     for (writer, transaction) in (0..).zip(history.transactions()) {
         later.clear();
         for (operation, what) in transaction.operations.iter().enumerate().rev() {
@@ -84,9 +86,12 @@ fn appends(history: &History) -> Result<Appends, Error> {
                     transaction: Place::of(history, writer as usize),
                 });
             }
-            let is_final = later.insert(key);
-            let operation = operation as u32;
-            appends.all.push(Append { key, value, writer, operation, is_final, place: NONE });
+            let next = later.insert(key, number);
+            if let Some(next) = next {
+                appends.all[next as usize].previous = number;
+            }
+            let (operation, is_final) = (operation as u32, next.is_none());
+            appends.all.push(Append { key, value, writer, operation, is_final, place: NONE, previous: NONE });
         }
     }
     Ok(appends)
@@ -125,7 +130,9 @@ fn version_order(observed: &mut Observed<'_>, appends: &mut Appends, key: Key, l
     let mut aborted = None;
     let mut before = list.base;
     for (place, &value) in (1..).zip(list.longest) {
-        let append = appends.numbers.get(&(key, value)).map(|&number| &mut appends.all[number as usize]);
+        let number = appends.numbers.get(&(key, value)).copied();
+        out_of_step(observed, appends, list, number);
+        let append = number.map(|number| &mut appends.all[number as usize]);
         let mut made = Made { key, writer: NONE, rank: place, is_final: true, is_dead: false };
         match append {
             None => unwritten(observed, list.reader, key, value),
@@ -165,6 +172,26 @@ fn duplicate(observed: &mut Observed<'_>, list: &List<'_>, key: Key, value: Valu
         let (key, value) = (history.key_name(key), history.value_name(value));
         let reader = label(list.reader as usize);
         format!("{reader} read {value} more than once in the list {key}, to which it was appended once.")
+    });
+}
+
+/// Notes that an element is read without one that the same transaction appended before.
+fn out_of_step(observed: &mut Observed<'_>, appends: &Appends, list: &List<'_>, number: Option<u32>) {
+    let Some(append) = number.map(|number| appends.all[number as usize]) else { return };
+    if append.previous == NONE || append.place != NONE {
+        return;
+    }
+    let previous = appends.all[append.previous as usize];
+    if previous.place != NONE {
+        return;
+    }
+    let history = observed.history;
+    let transactions = [append.writer, list.reader];
+    observed.findings.add(Kind::IncompatibleOrder, &transactions, Some(append.key), || {
+        let [writer, reader] = transactions.map(|number| label(number as usize));
+        let [first, second] = [previous, append].map(|append| history.value_name(append.value).to_string());
+        let key = history.key_name(append.key);
+        format!("{writer} appended {first} to {key} and then {second}, but {reader} read {second} without {first} before it.")
     });
 }
 

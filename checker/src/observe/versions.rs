@@ -93,7 +93,8 @@ fn refuse_twins(history: &History, sorted: &[Write]) -> Result<(), Error> {
     }
 }
 
-/// For each key what was read of it and is older than all that was written.
+/// For each key what was read of it and is older than all that was written: one version at most, since others would
+/// have been written during the history, and none if somebody found the key unborn.
 fn from_before(observed: &Observed<'_>, writes: &[Write]) -> Vec<(Key, Version)> {
     let mut first = FxHashMap::default();
     for write in writes {
@@ -102,10 +103,11 @@ fn from_before(observed: &Observed<'_>, writes: &[Write]) -> Vec<(Key, Version)>
     let is_older = |&(key, version): &(Key, Version)| {
         version != Version::UNBORN && first.get(&key).is_none_or(|&first| version < first)
     };
-    let mut older = Vec::new();
+    let (mut older, mut unborn) = (Vec::new(), FxHashSet::default());
     for reader in observed.effective() {
         for operation in &observed.history.transactions()[reader as usize].operations {
             match operation {
+                Operation::Get { key, version: Version::UNBORN } => drop(unborn.insert(*key)),
                 Operation::Get { key, version } => older.extend(Some((*key, *version)).filter(is_older)),
                 Operation::Scan { found, .. } => older.extend(found.iter().copied().filter(is_older)),
                 _ => {}
@@ -113,7 +115,8 @@ fn from_before(observed: &Observed<'_>, writes: &[Write]) -> Vec<(Key, Version)>
         }
     }
     older.sort_unstable();
-    older.dedup();
+    older.dedup_by_key(|&mut (key, _)| key);
+    older.retain(|(key, _)| !unborn.contains(key));
     older
 }
 

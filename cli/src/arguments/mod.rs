@@ -1,9 +1,11 @@
 //! The command line.
 
 mod bench;
+mod check;
 mod data;
 
 pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
+pub use check::{Assumption, CheckArguments};
 pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
 };
@@ -46,6 +48,13 @@ pub enum Command {
     /// remark: nobody was promised it, and the next opening cuts it off. The exit status is 0 if all is whole, 1 if
     /// anything is damaged, 2 if that can't be told, for instance because a program has the database open.
     Verify(VerifyArguments),
+    /// Checks a history of transactions for isolation anomalies, and explains them.
+    ///
+    /// Reads what Jepsen writes and Elle checks: transactions over lists that are appended to, or over registers; and
+    /// histories that an engine recorded of itself, with the version of each read and write. Says which isolation
+    /// levels the history satisfies. The exit status is 0 if it satisfies the one that was asked for, 1 if not, 2 if
+    /// that can't be told, because it is no history, or nothing in it is known to have committed.
+    Check(CheckArguments),
     /// Makes a backup of a database, or brings one up to date.
     ///
     /// The first time everything is written, later only what is new, as long as the log still has it. A program

@@ -1,6 +1,7 @@
 //! What the commands do. Each returns whether everything it checked was in order.
 
 pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod dump;
 pub(crate) mod gc;

@@ -1,5 +1,6 @@
 //! Reports as text for people.
 
+pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod gc;
 pub(crate) mod micro;
