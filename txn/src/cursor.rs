@@ -96,6 +96,15 @@ impl Cursor {
         }
     }
 
+    /// The part of the range that a scan has covered when this cursor has moved on to `after`.
+    pub fn covered_until<'c>(&'c self, after: &'c Cursor) -> (Bound<&'c [u8]>, Bound<&'c [u8]>) {
+        match (self.direction, after.done) {
+            (_, true) => (self.lower(), self.upper()),
+            (Direction::Forward, false) => (self.lower(), complement(after.lower())),
+            (Direction::Backward, false) => (complement(after.upper()), self.upper()),
+        }
+    }
+
     /// Where a forward scan begins.
     pub(crate) fn lower(&self) -> Bound<&[u8]> {
         self.lower.as_ref().map(Vec::as_slice)
@@ -124,6 +133,15 @@ impl Cursor {
             Bound::Excluded(lower) => key <= lower.as_slice(),
             Bound::Unbounded => false,
         }
+    }
+}
+
+/// The other side of a bound: where what follows begins, or what came before ends.
+pub(crate) fn complement(bound: Bound<&[u8]>) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(key) => Bound::Excluded(key),
+        Bound::Excluded(key) => Bound::Included(key),
+        Bound::Unbounded => Bound::Unbounded,
     }
 }
 

@@ -23,7 +23,7 @@ use synod_storage::index::Batch;
 use synod_storage::{Record, RecordPtr, Table, Timestamp};
 
 use crate::abort::Change;
-use crate::cursor::{Cursor, Direction};
+use crate::cursor::{Cursor, Direction, complement};
 use crate::registry::Registry;
 use crate::visibility::changed_since;
 
@@ -185,15 +185,6 @@ pub(crate) fn is_above(key: &[u8], upper: &Bound<Vec<u8>>) -> bool {
         Bound::Included(upper) => key > upper.as_slice(),
         Bound::Excluded(upper) => key >= upper.as_slice(),
         Bound::Unbounded => false,
-    }
-}
-
-/// The other side of a bound: where what follows begins, or what came before ends.
-pub(crate) fn complement(bound: Bound<&[u8]>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Excluded(key),
-        Bound::Excluded(key) => Bound::Included(key),
-        Bound::Unbounded => Bound::Unbounded,
     }
 }
 

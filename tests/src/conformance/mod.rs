@@ -49,11 +49,15 @@ impl Mode {
         Mode { choose, levels: synod::Mode::TwoPhaseLocking.levels() }
     }
 
-    /// Optimistic.
-    pub const OPTIMISTIC: Mode = Mode {
-        choose: |options| options.mode(synod::Mode::Optimistic),
-        levels: synod::Mode::Optimistic.levels(),
-    };
+    /// Another mode, with what it has by default.
+    pub const fn of(mode: synod::Mode) -> Mode {
+        let choose: fn(Options) -> Options = match mode {
+            synod::Mode::TwoPhaseLocking => |options| options.mode(synod::Mode::TwoPhaseLocking),
+            synod::Mode::Optimistic => |options| options.mode(synod::Mode::Optimistic),
+            synod::Mode::MultiVersion => |options| options.mode(synod::Mode::MultiVersion),
+        };
+        Mode { choose, levels: mode.levels() }
+    }
 
     /// An engine in memory under this mode.
     pub fn in_memory(&self, options: Options) -> Engine {

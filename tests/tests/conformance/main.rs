@@ -12,5 +12,5 @@ synod_tests::conformance!(optimistic, super::super::OPTIMISTIC);
 const DETECT: Mode = Mode::two_phase_locking(DeadlockPolicy::Detect);
 const WOUND_WAIT: Mode = Mode::two_phase_locking(DeadlockPolicy::WoundWait);
 const WAIT_DIE: Mode = Mode::two_phase_locking(DeadlockPolicy::WaitDie);
-const OPTIMISTIC: Mode = Mode::OPTIMISTIC;
+const OPTIMISTIC: Mode = Mode::of(synod::Mode::Optimistic);
 const NO_WAIT: Mode = Mode::two_phase_locking(DeadlockPolicy::NoWait);

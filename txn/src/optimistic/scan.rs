@@ -6,7 +6,6 @@
 //! delivered    a b c    e  f
 //! ```
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use crossbeam_epoch::{Guard, pin};
@@ -15,7 +14,6 @@ use synod_storage::{Record, Table, Version};
 use super::transaction::Transaction;
 use crate::cursor::{Cursor, Direction};
 use crate::protocol::Intent;
-use crate::reads::complement;
 use crate::store::scan_step;
 use crate::visibility::{Younger, latest_committed, newest_until};
 use crate::{Result, Visit};
@@ -34,8 +32,8 @@ impl Transaction {
         let guard = pin();
         let is_noted = self.notes(intent);
         let (reached, found) = self.step(table, cursor, is_noted, &guard)?;
-        let covered = covered(cursor, &reached);
-        let own = self.buffers.writes.range(table, covered.0, covered.1);
+        let (lower, upper) = cursor.covered_until(&reached);
+        let own = self.buffers.writes.range(table, lower, upper);
         self.deliver(&found, own, cursor.direction, visit);
         if is_noted {
             self.buffers.reads.note_step(table, cursor, |cursor| *cursor = reached);
@@ -104,14 +102,5 @@ impl Transaction {
             deliver(record.key(), own_version.unwrap_or(*version));
         }
         own.for_each(|write| deliver(write.key, write.version));
-    }
-}
-
-/// The range that lies between two positions of a cursor.
-fn covered<'c>(from: &'c Cursor, to: &'c Cursor) -> (Bound<&'c [u8]>, Bound<&'c [u8]>) {
-    match (from.direction, to.done) {
-        (_, true) => (from.lower(), from.upper()),
-        (Direction::Forward, false) => (from.lower(), complement(to.lower())),
-        (Direction::Backward, false) => (complement(to.upper()), from.upper()),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use synod_storage::Timestamp;
 
 use super::scene::{Scene, explore, interrupt_everywhere, join};
-use crate::protocol::{Expect, Intent, Isolation, Protocol};
+use crate::protocol::{Expect, Intent, Isolation};
 use crate::{DeadlockPolicy, Direction, Snapshot};
 
 /// Leaves an empty record under `key`, queued for removal.
@@ -132,7 +132,7 @@ fn a_dropped_table_stays_while_locks_may_be_held_in_it() {
                 lock_timeout: std::time::Duration::from_secs(60),
                 age: None,
             };
-            let mut txn = protocol.begin(options).unwrap();
+            let mut txn = protocol.begin(&options).unwrap();
             let weak = Arc::downgrade(&table);
             let locked = txn.read(&table, b"k", Intent::Read, &mut |_| ()).is_ok();
             drop(table);

@@ -11,5 +11,6 @@ mod commits;
 mod gaps;
 mod garbage;
 mod locks;
+mod optimistic;
 mod scene;
 mod snapshots;

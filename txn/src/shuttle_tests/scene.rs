@@ -12,14 +12,14 @@ use synod_storage::{Catalog, Table, TableId, Timestamp};
 use crate::clock::ManualClock;
 use crate::protocol::{ActiveTransaction, BeginOptions, Expect, Intent, Isolation, Protocol};
 use crate::{
-    Cursor, DeadlockPolicy, Direction, Durability, Error, Result, Snapshot, Store, StoreOptions,
+    Cursor, DeadlockPolicy, Direction, Durability, Error, Optimistic, Result, Snapshot, Store, StoreOptions,
     TwoPhaseLocking,
 };
 
 /// A store in memory, whose clock stands still: timestamps are 1, 2, 3, …
 pub(super) struct Scene {
     pub(super) store: Arc<Store>,
-    pub(super) protocol: Arc<TwoPhaseLocking>,
+    pub(super) protocol: Arc<dyn Protocol>,
     pub(super) table: Arc<Table>,
 }
 
@@ -31,6 +31,17 @@ impl Scene {
     }
 
     pub(super) fn with_retention(policy: DeadlockPolicy, retention: Duration) -> Arc<Scene> {
+        Scene::under(|store| Arc::new(TwoPhaseLocking::new(store, policy)), retention)
+    }
+
+    /// Under the optimistic mode, with one byte under each of the keys.
+    pub(super) fn optimistic(keys: &[&str]) -> Arc<Scene> {
+        let scene = Scene::under(|store| Arc::new(Optimistic::new(store)), Duration::ZERO);
+        scene.fill(keys);
+        scene
+    }
+
+    fn under(protocol: impl FnOnce(Arc<Store>) -> Arc<dyn Protocol>, retention: Duration) -> Arc<Scene> {
         keep_retired_memory();
         let store = Arc::new(Store::new(StoreOptions {
             catalog: Catalog::new(),
@@ -42,19 +53,20 @@ impl Scene {
             log: None,
         }));
         let table = store.catalog().create(TableId(0), "t");
-        let protocol = Arc::new(TwoPhaseLocking::new(store.clone(), policy));
+        let protocol = protocol(store.clone());
         Arc::new(Scene { store, protocol, table })
     }
 
     /// The same, with one byte under each of the keys.
     pub(super) fn holding(policy: DeadlockPolicy, keys: &[&str]) -> Arc<Scene> {
         let scene = Scene::new(policy);
-        scene.transact(Isolation::Serializable, |txn| {
-            keys.iter().try_for_each(|key| {
-                txn.write(&scene.table, key.as_bytes(), Some(&[0]), Expect::Anything).map(|_| ())
-            })
-        });
+        scene.fill(keys);
         scene
+    }
+
+    /// Puts one byte under each of the keys.
+    pub(super) fn fill(&self, keys: &[&str]) {
+        self.transact(Isolation::Serializable, |txn| keys.iter().try_for_each(|key| self.put(txn, key, 0)));
     }
 
     /// Uses up the slots that have bits of their own in a control word.
@@ -102,7 +114,7 @@ impl Scene {
     }
 
     pub(super) fn delete(&self, txn: &mut Running, key: &str) -> Result<bool> {
-        txn.write(&self.table, key.as_bytes(), None, Expect::Anything)
+        txn.write(&self.table, key.as_bytes(), None, Expect::Told)
     }
 
     /// Reads and adds one.
