@@ -32,8 +32,8 @@ impl Transaction {
         let guard = pin();
         let is_noted = self.notes(intent);
         let (reached, found) = self.step(table, cursor, is_noted, &guard)?;
-        let covered = cursor.covered_until(&reached);
-        let own = self.buffers.writes.range(table, covered.0, covered.1);
+        let (lower, upper) = cursor.covered_until(&reached);
+        let own = self.buffers.writes.range(table, lower, upper);
         self.deliver(&found, own, cursor.direction, visit);
         if is_noted {
             self.buffers.reads.note_step(table, cursor, |cursor| *cursor = reached);

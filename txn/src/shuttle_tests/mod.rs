@@ -12,5 +12,6 @@ mod gaps;
 mod garbage;
 mod locks;
 mod multi_version;
+mod optimistic;
 mod scene;
 mod snapshots;

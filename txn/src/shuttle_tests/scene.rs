@@ -12,7 +12,7 @@ use synod_storage::{Catalog, Table, TableId, Timestamp, Version};
 use crate::clock::ManualClock;
 use crate::protocol::{ActiveTransaction, BeginOptions, Expect, Intent, Isolation, Protocol};
 use crate::{
-    Cursor, DeadlockPolicy, Direction, Durability, Error, MultiVersion, Result, Snapshot, Store,
+    Cursor, DeadlockPolicy, Direction, Durability, Error, MultiVersion, Optimistic, Result, Snapshot, Store,
     StoreOptions, TwoPhaseLocking,
 };
 
@@ -36,6 +36,13 @@ impl Scene {
 
     pub(super) fn multi_version() -> Arc<Scene> {
         Scene::under(|store| Arc::new(MultiVersion::new(store, DeadlockPolicy::Detect)), Duration::ZERO)
+    }
+
+    /// Under the optimistic mode, with one byte under each of the keys.
+    pub(super) fn optimistic(keys: &[&str]) -> Arc<Scene> {
+        let scene = Scene::under(|store| Arc::new(Optimistic::new(store)), Duration::ZERO);
+        scene.fill(keys);
+        scene
     }
 
     fn under(protocol: impl FnOnce(Arc<Store>) -> Arc<dyn Protocol>, retention: Duration) -> Arc<Scene> {
