@@ -7,3 +7,4 @@ pub mod histories;
 pub mod kill;
 pub mod memory;
 pub mod random;
+pub mod sabotage;

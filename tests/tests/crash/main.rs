@@ -8,4 +8,5 @@ mod kill;
 mod levels;
 mod power;
 mod refusals;
+mod sabotage;
 mod timestamps;

@@ -1,0 +1,221 @@
+//! What can be broken.
+
+use super::Mutation;
+
+const fn breaks(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutation {
+    Mutation { name, file, from, to, harmless: None }
+}
+
+/// Every fsync, every sync of a directory, every checksum, and what else durability rests on.
+pub const MUTATIONS: &[Mutation] = &[
+    // fsyncs
+    breaks(
+        "the log is not synced",
+        "storage/src/wal/writer.rs",
+        "        self.segment.file.sync_data()?;\n        self.durable",
+        "        self.durable",
+    ),
+    breaks(
+        "a new log segment is not synced",
+        "storage/src/wal/writer.rs",
+        "    file.sync_data()?;\n    device.sync_directory(&place.directory)?;",
+        "    device.sync_directory(&place.directory)?;",
+    ),
+    breaks("a note is not synced", "storage/src/note.rs", "        file.sync_data()\n", "        Ok(())\n"),
+    breaks(
+        "a checkpoint is not synced before it gets its name",
+        "storage/src/checkpoint/writer.rs",
+        "        self.sync()?;\n        self.file.forget();",
+        "        self.file.forget();",
+    ),
+    breaks("a restored file is not synced", "engine/src/backup/restore.rs", "    target.sync_data()?;\n", ""),
+    // directories
+    breaks(
+        "the name of a new log segment is not synced",
+        "storage/src/wal/writer.rs",
+        "    file.sync_data()?;\n    device.sync_directory(&place.directory)?;",
+        "    file.sync_data()?;",
+    ),
+    breaks(
+        "the removal of log segments is not synced",
+        "storage/src/wal/mod.rs",
+        "            device.sync_directory(&directory)?;\n            *is_unsynced = false;",
+        "            *is_unsynced = false;",
+    ),
+    breaks(
+        "the names of recovered log segments are not synced",
+        "storage/src/wal/recovery.rs",
+        "    place.home.device().sync_directory(&place.directory)?;\n    recoverer",
+        "    recoverer",
+    ),
+    breaks(
+        "the removal of an unfinished log segment is not synced",
+        "storage/src/wal/recovery.rs",
+        "    device.remove(path)?;\n    device.sync_directory(&place.directory)\n",
+        "    device.remove(path)\n",
+    ),
+    breaks(
+        "the name of a note is not synced",
+        "storage/src/note.rs",
+        "        device.sync_directory(path.parent().unwrap_or(Path::new(\".\")))\n",
+        "        Ok(())\n",
+    ),
+    breaks(
+        "the name of the database's first note is not synced again",
+        "storage/src/home.rs",
+        "            device.sync_directory(directory)?;\n        }\n        let database",
+        "        }\n        let database",
+    ),
+    breaks(
+        "the name of a checkpoint is not synced",
+        "storage/src/checkpoint/writer.rs",
+        "        self.is_finished = true;\n        self.device.sync_directory(&self.directory)?;",
+        "        self.is_finished = true;",
+    ),
+    breaks(
+        "the removal of an old checkpoint is not synced",
+        "storage/src/checkpoint/mod.rs",
+        "    home.device().sync_directory(&directory)\n",
+        "    Ok(())\n",
+    ),
+    breaks(
+        "the setting aside of a damaged checkpoint is not synced",
+        "storage/src/checkpoint/mod.rs",
+        "    home.device().sync_directory(&home.directory().join(CHECKPOINT_DIRECTORY))\n",
+        "    Ok(())\n",
+    ),
+    breaks(
+        "the names of restored files are not synced",
+        "engine/src/backup/restore.rs",
+        "    device.sync_directory(to)?;\n    Ok(bytes)",
+        "    Ok(bytes)",
+    ),
+    breaks(
+        "the removal of a backup's note is not synced",
+        "engine/src/backup/marker.rs",
+        "    device.sync_directory(directory)\n",
+        "    Ok(())\n",
+    ),
+    // checksums
+    breaks(
+        "the checksum of a log frame is not tested",
+        "storage/src/wal/decode.rs",
+        "    if crc != checksum(bytes) {",
+        "    if crc != checksum(bytes) && false {",
+    ),
+    breaks(
+        "the checksum of a log segment's header is not tested",
+        "storage/src/wal/segment.rs",
+        "|| crc != checksum(&block) {",
+        "|| (crc != checksum(&block) && false) {",
+    ),
+    breaks(
+        "the checksum of a note is not tested",
+        "storage/src/note.rs",
+        "            || stored != checksum(&sector)\n",
+        "            || (stored != checksum(&sector) && false)\n",
+    ),
+    breaks(
+        "the checksum of a checkpoint's block is not tested",
+        "storage/src/checkpoint/block.rs",
+        "    if number(0) != crc32c(&bytes[4..]) {",
+        "    if number(0) != crc32c(&bytes[4..]) && false {",
+    ),
+    breaks(
+        "a checkpoint's block is not compared with its index",
+        "storage/src/checkpoint/block.rs",
+        "    if number(0) != crc {",
+        "    if number(0) != crc && false {",
+    ),
+    breaks(
+        "the checksum of a checkpoint's header is not tested",
+        "storage/src/checkpoint/header.rs",
+        "|| crc != checksum(&page, CRC_OFFSET) {",
+        "|| (crc != checksum(&page, CRC_OFFSET) && false) {",
+    ),
+    breaks(
+        "a checkpoint's header is not compared with its end",
+        "storage/src/checkpoint/reader.rs",
+        "        if trailer.header_crc != header_crc {",
+        "        if trailer.header_crc != header_crc && false {",
+    ),
+    breaks(
+        "the checksum of a checkpoint's end is not tested",
+        "storage/src/checkpoint/header.rs",
+        "        if !is_whole || crc != u64::from(checksum(&bytes, TRAILER_CRC_OFFSET)) {",
+        "        if !is_whole || (crc != u64::from(checksum(&bytes, TRAILER_CRC_OFFSET)) && false) {",
+    ),
+    // order
+    breaks(
+        "a checkpoint is written before the log that it has",
+        "engine/src/checkpoint.rs",
+        "        view.flush_log()?;\n",
+        "",
+    ),
+    breaks(
+        "the log behind the older checkpoint is removed",
+        "engine/src/checkpoint.rs",
+        "let mut needed = state.installed[0].log.segment;",
+        "let mut needed = state.installed[state.installed.len() - 1].log.segment;",
+    ),
+    breaks(
+        "the older checkpoint is removed at once",
+        "engine/src/checkpoint.rs",
+        "while state.installed.len() > self.settings.kept {",
+        "while state.installed.len() > 1 {",
+    ),
+    breaks(
+        "a damaged checkpoint is not passed over",
+        "engine/src/recovery/mod.rs",
+        "Err(error @ Error::Corrupt { .. }) => {",
+        "Err(error @ Error::Locked { .. }) => {",
+    ),
+    breaks(
+        "commits right behind a checkpoint are not replayed",
+        "storage/src/wal/reader.rs",
+        "let is_wanted = at > self.after;",
+        "let is_wanted = at > Timestamp(self.after.0 + 1);",
+    ),
+    breaks(
+        "the end of the log is not noted",
+        "storage/src/home.rs",
+        "        FORMAT.write(&*database.file, numbers(self.identity, end))?;",
+        "        let _ = (&FORMAT, end, &database.file, self.identity);",
+    ),
+    breaks(
+        "the log may end anywhere",
+        "storage/src/wal/recovery.rs",
+        "    if end >= reaches {",
+        "    if end >= reaches || true {",
+    ),
+    breaks(
+        "a backup says that it is complete from the start",
+        "engine/src/backup/mod.rs",
+        "            marker::write(&**device, path, marker)?;",
+        "            marker::write(&**device, path, Marker { timestamp: Some(Timestamp::MIN), ..marker })?;",
+    ),
+    breaks(
+        "a backup has what is not durable",
+        "engine/src/backup/mod.rs",
+        "        view.flush_log()?;\n",
+        "",
+    ),
+    breaks(
+        "the change feed runs ahead of durability",
+        "storage/src/wal/kept.rs",
+        "Extent::Growing(segment.bytes)",
+        "Extent::Growing(segment.bytes + 4000)",
+    ),
+    breaks(
+        "commit handles are woken in any order",
+        "txn/src/commit_log.rs",
+        "        served.sort_by_key(|(timestamp, _)| *timestamp);\n",
+        "",
+    ),
+    breaks(
+        "commits are acknowledged before they are durable",
+        "txn/src/store.rs",
+        "        let Some(log) = self.log.as_ref().filter(|_| level.waits()) else { return Ok(()) };",
+        "        let Some(log) = self.log.as_ref().filter(|_| level.waits() && false) else { return Ok(()) };",
+    ),
+];
