@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use synod_storage::Timestamp;
-use synod_storage::wal::FrameBuilder;
+use synod_storage::wal::{FrameBuilder, SegmentInfo};
 use synod_txn::{
     BeginOptions, CommitLog, Durability, Isolation, Protocol, Store, StoreOptions, TwoPhaseLocking,
 };
@@ -240,6 +240,12 @@ impl Engine {
         stats.checkpoints = self.inner.checkpointer.as_ref().map(|checkpointer| checkpointer.stats());
         stats.recovery = self.inner.recovery;
         stats
+    }
+
+    /// The log's files that can be read, the oldest first; none for an engine in memory. Cost: a lock and a copy;
+    /// no file is looked at.
+    pub fn log_segments(&self) -> Vec<SegmentInfo> {
+        self.inner.store.log().map_or_else(Vec::new, |log| log.wal().segments())
     }
 
     /// The name of the concurrency-control mode.

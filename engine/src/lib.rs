@@ -70,7 +70,7 @@ pub use scan::{Scan, SnapshotScan};
 pub use snapshot::Snapshot;
 pub use stats::{LogStats, SnapshotStats, Stats};
 pub use synod_storage::checkpoint::{CheckpointInfo, Compression};
-pub use synod_storage::wal::LogSummary;
+pub use synod_storage::wal::{LogSummary, SegmentInfo};
 pub use synod_storage::{Damage, KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};
 pub use synod_txn::{
     Abort, AbortCounts, DeadlockMember, DeadlockPolicy, Durability, Isolation, SNAPSHOTS_MAX, Savepoint,
