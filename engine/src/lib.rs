@@ -56,7 +56,7 @@ mod transaction;
 mod verify;
 mod view;
 
-pub use backup::{Backup, Restored, restore};
+pub use backup::{Backup, BackupState, Restored, restore};
 pub use bytes::Bytes;
 pub use changes::{Change, ChangeKind, Changes, Write};
 pub use checkpoint::{Checkpoint, CheckpointStats};
