@@ -3,6 +3,8 @@
 mod support;
 
 use support::{Place, contents, flip};
+use synod::device::RealDevice;
+use synod_storage::NoteFormat;
 
 #[test]
 fn a_backup_is_brought_up_to_date_and_restored() {
@@ -66,6 +68,65 @@ fn only_backups_are_restored_and_only_into_new_directories() {
     assert!(place.fails("restore backup db", 1).contains("db is not empty"));
     assert!(!place.path("missing").exists() && !place.path("new").exists());
     assert_eq!(place.contents("db"), sample);
+}
+
+/// What an interruption leaves of a backup's note: whose backup it is to be, and that it is none yet.
+fn interrupt(place: &Place, backup: &str) {
+    let note = NoteFormat { magic: b"SYNODBAK", version: 1 };
+    let path = place.path(backup).join("BACKUP");
+    let [source, ..] = note.read(&RealDevice, &path).expect("readable").expect("there");
+    note.replace(&RealDevice, &path, [source, 0, 0, 0]).expect("writable");
+}
+
+#[test]
+fn a_backup_that_was_never_completed_is_not_called_whole() {
+    let place = Place::new();
+    let sample = contents(&[("t", &[(b"a", b"1")])]);
+    place.put("db", &sample);
+    // What there may be of a backup: its log, or nothing but the note; of a copy restored from one: not even a log.
+    for (lost, is_copy) in [
+        (&["checkpoints"][..], false),
+        (&["checkpoints", "wal", "DATABASE", "LOCK"], false),
+        (&["wal"], true),
+    ] {
+        place.succeeds("backup db backup");
+        let shown = place.succeeds("verify backup");
+        assert!(shown.contains("\nbackup is a whole backup, up to 20"), "{shown}");
+        interrupt(&place, "backup");
+        for path in lost.iter().map(|name| place.path("backup").join(name)) {
+            let is_removed =
+                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            is_removed.expect("removed");
+        }
+        let answer = place.synod(["verify", "backup"]);
+        assert_eq!(answer.status, Some(1), "{answer:?}");
+        assert!(answer.shown.starts_with("backup is UNFINISHED: "), "{answer:?}");
+        assert!(!answer.shown.contains("whole") && !answer.shown.contains("DAMAGE"), "{answer:?}");
+        assert!(place.fails("restore backup new", 1).contains("it was never completed"));
+        assert!(place.fails("stats backup", 1).contains("backup is a backup"));
+        if !is_copy {
+            // As it says.
+            assert!(place.succeeds("backup db backup").contains("was written whole"));
+            place.succeeds("restore backup new");
+            assert_eq!(place.contents("new"), sample);
+            std::fs::remove_dir_all(place.path("new")).expect("removed");
+        }
+        std::fs::remove_dir_all(place.path("backup")).expect("removed");
+    }
+}
+
+#[test]
+fn a_damaged_note_of_a_backup_is_told() {
+    let place = Place::new();
+    place.put("db", &contents(&[("t", &[(b"a", b"1")])]));
+    place.succeeds("backup db backup");
+    flip(&place.path("backup/BACKUP"), 20);
+    let answer = place.synod(["verify", "backup"]);
+    assert_eq!(answer.status, Some(1), "{answer:?}");
+    assert!(
+        answer.shown.starts_with("DAMAGE  backup/BACKUP") && answer.shown.contains("1 record"),
+        "{answer:?}"
+    );
 }
 
 #[test]

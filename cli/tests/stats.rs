@@ -3,7 +3,8 @@
 mod support;
 
 use serde_json::Value;
-use support::{Contents, Place, contents, flip};
+use support::{Contents, Place, contents, flip, while_nothing_starts};
+use synod::{Engine, Options, TransactionOptions};
 
 fn json(place: &Place, database: &str) -> Value {
     serde_json::from_str(&place.succeeds(&format!("stats {database} --json"))).expect("valid JSON")
@@ -54,6 +55,39 @@ fn files_and_recovery_are_told() {
 }
 
 #[test]
+fn the_segments_of_the_log_are_told() {
+    let place = Place::new();
+    // Each commit fills a segment.
+    let commits = while_nothing_starts(|| {
+        let engine = Engine::open(place.path("db"), Options::new().log_segment_bytes(8_192)).expect("opens");
+        let table = engine.table("t").expect("created");
+        let commits = (0..3u8).map(|key| {
+            let transaction = engine.begin(TransactionOptions::new()).expect("begun");
+            transaction.put(&table, [key], [key; 3_000]).expect("put");
+            transaction.commit().expect("committed").0
+        });
+        let commits: Vec<_> = commits.collect();
+        engine.close().expect("closes");
+        commits
+    });
+    let report = json(&place, "db");
+    let segments = report["log_segments"].as_array().expect("segments");
+    assert_eq!(segments.len(), 3, "{report}");
+    for (index, segment) in segments.iter().enumerate() {
+        assert_eq!(segment["number"], index + 1, "{report}");
+        assert_eq!(segment["path"], report["files"][index]["path"], "{report}");
+        let after = if index == 0 { Value::Null } else { commits[index - 1].into() };
+        assert_eq!((&segment["commits_after"], &segment["commits_up_to"]), (&after, &commits[index].into()));
+        let bytes = segment["bytes"].as_u64().expect("a number");
+        assert!((7_000..8_000).contains(&bytes), "{report}");
+    }
+    let page = place.succeeds("stats db");
+    for expected in [" wal/0000000000000003.log ", " the beginning   20", " 3 segments "] {
+        assert!(page.contains(expected), "no {expected:?} in\n{page}");
+    }
+}
+
+#[test]
 fn a_checkpoint_that_was_damaged_is_told() {
     let place = Place::new();
     let sample = contents(&[("t", &[(b"a", b"1")])]);
@@ -73,7 +107,11 @@ fn an_empty_database_has_no_tables() {
     place.put("db", &Contents::new());
     assert_eq!(json(&place, "db")["tables"], Value::Array(Vec::new()));
     let page = place.succeeds("stats db");
-    assert!(page.contains("no tables") && page.contains("db, with no commits"), "{page}");
+    for expected in
+        ["no tables", "db, with no commits", " wal/0000000000000001.log          4,096      no commits "]
+    {
+        assert!(page.contains(expected), "no {expected:?} in\n{page}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use synod_storage::Timestamp;
-use synod_storage::wal::FrameBuilder;
+use synod_storage::wal::{FrameBuilder, SegmentInfo};
 use synod_txn::{
     BeginOptions, CommitLog, Durability, Isolation, Mode, MultiVersion, Optimistic, Protocol, Store,
     StoreOptions, TwoPhaseLocking,
@@ -278,6 +278,12 @@ impl Engine {
     /// ```
     pub fn take_history(&self) -> Vec<RecordedTransaction> {
         self.inner.history.as_ref().map(|history| history.take()).unwrap_or_default()
+    }
+
+    /// The log's files that can be read, the oldest first; none for an engine in memory. Cost: a lock and a copy;
+    /// no file is looked at.
+    pub fn log_segments(&self) -> Vec<SegmentInfo> {
+        self.inner.store.log().map_or_else(Vec::new, |log| log.wal().segments())
     }
 
     /// Takes a checkpoint now: the whole database as of one timestamp, in one file, so that the next opening

@@ -57,7 +57,7 @@ mod transaction;
 mod verify;
 mod view;
 
-pub use backup::{Backup, Restored, restore};
+pub use backup::{Backup, BackupState, Restored, restore};
 pub use bytes::Bytes;
 pub use changes::{Change, ChangeKind, Changes, Write};
 pub use checkpoint::{Checkpoint, CheckpointStats};
@@ -72,7 +72,7 @@ pub use scan::{Scan, SnapshotScan};
 pub use snapshot::Snapshot;
 pub use stats::{LogStats, SnapshotStats, Stats};
 pub use synod_storage::checkpoint::{CheckpointInfo, Compression};
-pub use synod_storage::wal::LogSummary;
+pub use synod_storage::wal::{LogSummary, SegmentInfo};
 pub use synod_storage::{Damage, KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};
 pub use synod_txn::{
     Abort, AbortCounts, DeadlockMember, DeadlockPolicy, Durability, Isolation, Mode, SNAPSHOTS_MAX,

@@ -1,11 +1,13 @@
 //! Checking the files of a database that nobody has open.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use synod_storage::checkpoint::{CheckpointInfo, CheckpointReader, list_checkpoints};
-use synod_storage::wal::{LogStart, LogSummary, verify_log};
+use synod_storage::checkpoint::{CHECKPOINT_DIRECTORY, CheckpointInfo, CheckpointReader, list_checkpoints};
+use synod_storage::wal::{LogStart, LogSummary, WAL_DIRECTORY, verify_log};
 use synod_storage::{Damage, Error as StorageError, Home};
 
+use crate::backup::{self, BackupState};
 use crate::{Options, Result};
 
 /// What there is of a database, and what is wrong with it.
@@ -13,13 +15,16 @@ use crate::{Options, Result};
 pub struct Verification {
     /// Everything that is wrong, file by file. Empty if the database is whole.
     pub damage: Vec<Damage>,
+    /// Of a backup, what it says of itself. One that was never completed counts as damage, and nothing else of it is
+    /// checked: nothing was promised.
+    pub backup: Option<BackupState>,
     /// The checkpoints whose ends and index are whole, the newest first.
     pub checkpoints: Vec<CheckpointInfo>,
     /// The log.
     pub log: LogSummary,
 }
 
-/// Reads every byte of the database in a directory: its checkpoints and its log, every checksum, the order of
+/// Reads every byte of the database or backup in a directory: its checkpoints and its log, every checksum, the order of
 /// keys and timestamps, and whether all files are there that should be. Changes nothing, and goes on after
 /// each damage to find the others; only what stands behind damage in the same unit of a checkpoint, or the same
 /// segment of the log, is hidden by it. Of the options only the device matters.
@@ -40,22 +45,53 @@ pub struct Verification {
 /// # Errors
 /// If there is no database, it is open, another version wrote it, or it can't be read.
 pub fn verify(path: impl AsRef<Path>, options: &Options) -> Result<Verification> {
-    match Home::open_existing(options.device.clone(), path.as_ref()) {
-        Ok(home) => verify_home(&home),
-        Err(StorageError::Corrupt { path: file, offset, reason }) if options.device.open(&file).is_ok() => {
-            // The one file without which nothing can be said of the others.
-            Ok(Verification {
-                damage: vec![Damage { path: file, offset, reason }],
-                ..Verification::default()
-            })
+    let (device, directory) = (&options.device, path.as_ref());
+    let opened = Home::open_existing(device.clone(), directory);
+    let mut found = Verification::default();
+    // Not while another program has it open, which may be about to complete it.
+    if matches!(opened, Ok(_) | Err(StorageError::Corrupt { .. })) {
+        match backup::state(&**device, directory) {
+            Ok(backup) => found.backup = backup,
+            Err(error) => found.damage.push(damage_of(error)?),
         }
-        Err(error) => Err(error.into()),
+    }
+    if found.backup == Some(BackupState::Unfinished) {
+        found.damage.push(backup::never_completed(directory));
+        return Ok(found);
+    }
+    match opened {
+        Ok(home) => verify_files(&home, &mut found)?,
+        // The one file without which nothing can be said of the others.
+        Err(StorageError::Corrupt { path, offset, reason }) if device.open(&path).is_ok() => {
+            found.damage.push(Damage { path, offset, reason });
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(found)
+}
+
+/// The damage that an error tells of; any other error is one still.
+fn damage_of(error: StorageError) -> Result<Damage> {
+    match error {
+        StorageError::Corrupt { path, offset, reason } => Ok(Damage { path, offset, reason }),
+        error => Err(error.into()),
     }
 }
 
-/// The same for a database whose lock is held already.
+/// Checks the checkpoints and the log of a database whose lock is held.
 pub(crate) fn verify_home(home: &Home) -> Result<Verification> {
     let mut found = Verification::default();
+    verify_files(home, &mut found)?;
+    Ok(found)
+}
+
+/// The same, beside what else was found.
+fn verify_files(home: &Home, found: &mut Verification) -> Result<()> {
+    let missing = missing_directories(home)?;
+    if !missing.is_empty() {
+        found.damage.extend(missing);
+        return Ok(());
+    }
     let mut start: Option<LogStart> = None;
     for (_, path) in list_checkpoints(&**home.device(), home.directory())? {
         match CheckpointReader::open(home.device(), &path, Some(home.identity())) {
@@ -66,12 +102,27 @@ pub(crate) fn verify_home(home: &Home) -> Result<Verification> {
                 reader.verify(&mut |damage| found.damage.push(damage))?;
                 found.checkpoints.push(reader.info());
             }
-            Err(StorageError::Corrupt { path, offset, reason }) => {
-                found.damage.push(Damage { path, offset, reason });
+            Err(error) => found.damage.push(damage_of(error)?),
+        }
+    }
+    found.log = verify_log(home, start.unwrap_or_default(), &mut |damage| found.damage.push(damage))?;
+    Ok(())
+}
+
+/// The directories of the database that aren't there.
+fn missing_directories(home: &Home) -> Result<Vec<Damage>> {
+    let mut missing = Vec::new();
+    for name in [CHECKPOINT_DIRECTORY, WAL_DIRECTORY] {
+        let path = home.directory().join(name);
+        match home.device().list(&path) {
+            Ok(_) => {}
+            Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                let reason =
+                    "this directory is missing; restore it with the rest of the database".to_string();
+                missing.push(Damage { path, offset: 0, reason });
             }
             Err(error) => return Err(error.into()),
         }
     }
-    found.log = verify_log(home, start.unwrap_or_default(), &mut |damage| found.damage.push(damage))?;
-    Ok(found)
+    Ok(missing)
 }

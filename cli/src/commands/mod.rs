@@ -19,9 +19,18 @@ use synod::{Engine, Options};
 /// The directories whose files show that there is, or was, a database.
 const PARTS: [&str; 2] = ["checkpoints", "wal"];
 
+/// The file that makes a directory a backup.
+const BACKUP_FILE: &str = "BACKUP";
+
 /// Checks that there is a database in `directory`, damaged or not: opening would create one.
 fn require_database(directory: &Path) -> Result<()> {
-    if exists(&directory.join("DATABASE"))? || PARTS.iter().any(|part| has_files(&directory.join(part))) {
+    // A backup gets its note first.
+    for file in ["DATABASE", BACKUP_FILE] {
+        if exists(&directory.join(file))? {
+            return Ok(());
+        }
+    }
+    if PARTS.iter().any(|part| has_files(&directory.join(part))) {
         return Ok(());
     }
     let inside = directory.join("data");
@@ -34,7 +43,7 @@ fn require_database(directory: &Path) -> Result<()> {
 
 /// Checks that `directory` is no backup: opening would make a database of it.
 fn refuse_backup(directory: &Path) -> Result<()> {
-    if directory.join("BACKUP").is_file() {
+    if directory.join(BACKUP_FILE).is_file() {
         return Err(Error::IsBackup { path: directory.to_path_buf() });
     }
     Ok(())

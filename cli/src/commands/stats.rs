@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 use synod::device::RealDevice;
-use synod::{Engine, RecoveryStats, Timestamp};
+use synod::{Engine, RecoveryStats, SegmentInfo, Timestamp};
 use synod_storage::checkpoint::list_checkpoints;
 
 /// What there is of a database.
@@ -19,6 +19,7 @@ pub(crate) struct StatsReport {
     /// The moment that the figures are of.
     pub(crate) timestamp: Timestamp,
     pub(crate) tables: Vec<TableReport>,
+    pub(crate) log_segments: Vec<LogSegmentReport>,
     pub(crate) files: Vec<FileReport>,
     pub(crate) recovery: RecoveryReport,
 }
@@ -30,6 +31,20 @@ pub(crate) struct TableReport {
     pub(crate) records: u64,
     pub(crate) key_bytes: u64,
     pub(crate) value_bytes: u64,
+}
+
+/// A segment of the log that can be read.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogSegmentReport {
+    pub(crate) number: u64,
+    /// Within the database's directory.
+    pub(crate) path: String,
+    /// Those that are in use: more are prepared in the newest one's file.
+    pub(crate) bytes: u64,
+    /// All its commits are later than this; nothing in the log's first segment.
+    pub(crate) commits_after: Option<Timestamp>,
+    /// Its last commit; nothing if it has none.
+    pub(crate) commits_up_to: Option<Timestamp>,
 }
 
 /// A file of the database.
@@ -100,7 +115,8 @@ fn collect(engine: &Engine, directory: &Path) -> Result<StatsReport> {
         tables.push(report);
     }
     let timestamp = snapshot.timestamp();
-    Ok(StatsReport { timestamp, tables, files: files(directory)?, recovery })
+    let log_segments = engine.log_segments().into_iter().map(LogSegmentReport::from).collect();
+    Ok(StatsReport { timestamp, tables, log_segments, files: files(directory)?, recovery })
 }
 
 /// The files of the database's parts, by path.
@@ -139,6 +155,19 @@ fn kind(path: &Path, is_checkpoint: bool) -> FileKind {
 fn written(file: &std::fs::Metadata) -> io::Result<Timestamp> {
     let since = file.modified()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     Ok(Timestamp(since.as_nanos().min(u128::from(Timestamp::MAX.0)) as u64))
+}
+
+impl From<SegmentInfo> for LogSegmentReport {
+    fn from(segment: SegmentInfo) -> Self {
+        let SegmentInfo { number, previous_timestamp, last_timestamp, bytes } = segment;
+        LogSegmentReport {
+            number,
+            path: segment.path().display().to_string(),
+            bytes,
+            commits_after: Some(previous_timestamp).filter(|at| *at != Timestamp::MIN),
+            commits_up_to: Some(last_timestamp).filter(|at| *at != previous_timestamp),
+        }
+    }
 }
 
 impl From<RecoveryStats> for RecoveryReport {

@@ -3,7 +3,9 @@
 use super::moment::moment;
 use super::table;
 use super::units::{bytes, count, plural, time};
-use crate::commands::stats::{FileKind, FileReport, RecoveryReport, StatsReport, TableReport};
+use crate::commands::stats::{
+    FileKind, FileReport, LogSegmentReport, RecoveryReport, StatsReport, TableReport,
+};
 use synod::Timestamp;
 
 /// The whole page.
@@ -13,8 +15,9 @@ pub(crate) fn page(directory: &str, report: &StatsReport) -> String {
         newest => format!("all commits up to {}", moment(newest)),
     };
     format!(
-        "{directory}, with {state}\n\n{}\n\n{}\n\n{}",
+        "{directory}, with {state}\n\n{}\n\n{}\n\n{}\n\n{}",
         tables(&report.tables),
+        log_segments(&report.log_segments),
         files(&report.files),
         recovery(&report.recovery)
     )
@@ -36,6 +39,23 @@ fn tables(reports: &[TableReport]) -> String {
     }
     if reports.len() > 1 {
         add(plural(reports.len() as u64, "table"), sums);
+    }
+    shown.to_string()
+}
+
+fn log_segments(reports: &[LogSegmentReport]) -> String {
+    let mut shown = table(&["log segment", "bytes in use", "commits after", "up to"], 1);
+    for report in reports {
+        let (after, up_to) = match (report.commits_after, report.commits_up_to) {
+            (_, None) => ("no commits".to_string(), String::new()),
+            (None, Some(up_to)) => ("the beginning".to_string(), moment(up_to)),
+            (Some(after), Some(up_to)) => (moment(after), moment(up_to)),
+        };
+        shown.add_row([report.path.clone(), count(report.bytes), after, up_to]);
+    }
+    if reports.len() > 1 {
+        let bytes = reports.iter().map(|report| report.bytes).sum();
+        shown.add_row([plural(reports.len() as u64, "segment"), count(bytes)]);
     }
     shown.to_string()
 }

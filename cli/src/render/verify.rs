@@ -3,10 +3,17 @@
 use super::moment::moment;
 use super::units::{bytes, plural};
 use std::collections::BTreeSet;
-use synod::{CheckpointInfo, Timestamp, Verification};
+use synod::{BackupState, CheckpointInfo, Timestamp, Verification};
 
 /// A line for each damage, remarks, and a summary.
 pub(crate) fn page(directory: &str, found: &Verification) -> String {
+    if found.backup == Some(BackupState::Unfinished) {
+        return format!(
+            "{directory} is UNFINISHED: making this backup, or restoring a database to here, was interrupted, and \
+             nothing in it can be relied on. If it is a backup, \"synod backup\" can finish it; else remove it, and \
+             restore again"
+        );
+    }
     let mut lines: Vec<String> = found.damage.iter().map(|damage| format!("DAMAGE  {damage}")).collect();
     if let Some(torn) = &found.log.torn {
         lines.push(format!(
@@ -53,7 +60,12 @@ fn log(found: &Verification) -> String {
 
 fn summary(directory: &str, found: &Verification) -> String {
     if found.damage.is_empty() {
-        return format!("{directory} is whole");
+        return match found.backup {
+            Some(BackupState::Complete(timestamp)) => {
+                format!("{directory} is a whole backup, up to {}", moment(timestamp))
+            }
+            _ => format!("{directory} is whole"),
+        };
     }
     let files: BTreeSet<_> = found.damage.iter().map(|damage| &damage.path).collect();
     format!(

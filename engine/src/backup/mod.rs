@@ -24,7 +24,7 @@ use serde::Serialize;
 use synod_storage::checkpoint::{CheckpointReader, CheckpointWriter, list_checkpoints, remove_checkpoint};
 use synod_storage::device::Device;
 use synod_storage::wal::{FrameBuilder, LogStart, Piece, Wal, WalOptions};
-use synod_storage::{Error as StorageError, Home, Timestamp};
+use synod_storage::{Damage, Error as StorageError, Home, Timestamp};
 
 use self::marker::Marker;
 use crate::view::View;
@@ -37,6 +37,16 @@ const FLUSH_BYTES: usize = 4 << 20;
 
 /// How a backup's log is written: nothing is prepared in it, which would only take room.
 const WRITING: WalOptions = WalOptions { segment_bytes: 64 << 20, prepared_bytes: 0 };
+
+/// What the directory of a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum BackupState {
+    /// A whole database, with all commits up to this one.
+    Complete(Timestamp),
+    /// Nothing to rely on: making the backup, or restoring a database to here from another one, was interrupted.
+    /// It doesn't open.
+    Unfinished,
+}
 
 /// A backup that was made or brought up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -224,21 +234,36 @@ fn is_empty(device: &dyn Device, path: &Path) -> Result<bool> {
     }
 }
 
+/// Whether a directory is a backup; `None` for a database, and for anything else.
+///
+/// # Errors
+/// [`StorageError::Corrupt`] if the note that says so is damaged.
+pub(crate) fn state(device: &dyn Device, directory: &Path) -> synod_storage::Result<Option<BackupState>> {
+    let marker = marker::read(device, directory)?;
+    Ok(marker.map(|marker| marker.timestamp.map_or(BackupState::Unfinished, BackupState::Complete)))
+}
+
+/// What is wrong with an unfinished backup.
+pub(crate) fn never_completed(directory: &Path) -> Damage {
+    let reason = "this backup, or this copy of one, was never completed; make it again".to_owned();
+    Damage { path: marker::path(directory), offset: 0, reason }
+}
+
 /// Makes a database of its own of a backup that is opened.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`] if the backup was never completed.
 pub(crate) fn adopt(home: &Home) -> synod_storage::Result<()> {
     let device = &**home.device();
-    match marker::read(device, home.directory())? {
+    match state(device, home.directory())? {
         None => Ok(()),
-        Some(Marker { timestamp: Some(_), .. }) => {
+        Some(BackupState::Complete(_)) => {
             tracing::info!(path = %home.directory().display(), "this backup becomes a database of its own");
             marker::remove(device, home.directory())
         }
-        Some(Marker { timestamp: None, .. }) => {
-            let reason = "this backup was never completed; make it again".to_owned();
-            Err(StorageError::Corrupt { path: marker::path(home.directory()), offset: 0, reason })
+        Some(BackupState::Unfinished) => {
+            let Damage { path, offset, reason } = never_completed(home.directory());
+            Err(StorageError::Corrupt { path, offset, reason })
         }
     }
 }

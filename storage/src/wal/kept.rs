@@ -1,8 +1,11 @@
 //! Which segments there are, and up to where the log is durable: what readers of a live log go by.
 
+use std::path::{Path, PathBuf};
+
 use super::position::{LogPosition, LogStart};
-use super::segment::HEADER_BYTES;
+use super::segment::{self, HEADER_BYTES};
 use crate::Timestamp;
+use crate::home::WAL_DIRECTORY;
 use crate::sync::Mutex;
 
 /// A segment of the log.
@@ -10,10 +13,21 @@ use crate::sync::Mutex;
 pub struct SegmentInfo {
     /// Its number.
     pub number: u64,
-    /// The timestamp of the last commit before it.
+    /// The timestamp of the last commit (or change of a table) before it; all of its own are later.
+    /// [`Timestamp::MIN`] in the log's first segment.
     pub previous_timestamp: Timestamp,
+    /// The timestamp of the last one in it; if it has none, that of the last one before it. Of the newest segment, as
+    /// far as it is durable.
+    pub last_timestamp: Timestamp,
     /// Its length in bytes; of the newest one, as far as it is durable.
     pub bytes: u64,
+}
+
+impl SegmentInfo {
+    /// The path of its file, within the database's directory.
+    pub fn path(&self) -> PathBuf {
+        segment::path(Path::new(WAL_DIRECTORY), self.number)
+    }
 }
 
 /// Up to where the log is durable.
@@ -53,7 +67,12 @@ pub(super) enum Extent {
 impl Kept {
     /// Takes note of a segment behind all others, which is empty and durable.
     pub(super) fn add(&self, number: u64, previous_timestamp: Timestamp) {
-        self.add_whole(SegmentInfo { number, previous_timestamp, bytes: HEADER_BYTES });
+        self.add_whole(SegmentInfo {
+            number,
+            previous_timestamp,
+            last_timestamp: previous_timestamp,
+            bytes: HEADER_BYTES,
+        });
     }
 
     /// Takes note of a segment behind all others.
@@ -67,6 +86,7 @@ impl Kept {
         state.durable = LogEnd { position, timestamp };
         if let Some(last) = state.segments.last_mut() {
             last.bytes = position.offset;
+            last.last_timestamp = timestamp;
         }
     }
 

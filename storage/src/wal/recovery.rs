@@ -74,9 +74,14 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    fn info(&self, bytes: u64) -> SegmentInfo {
+    fn info(&self, bytes: u64, last_timestamp: Timestamp) -> SegmentInfo {
         let SegmentHeader { number, previous_timestamp, .. } = self.header;
-        SegmentInfo { number, previous_timestamp, bytes }
+        SegmentInfo { number, previous_timestamp, last_timestamp, bytes }
+    }
+
+    /// The same of a segment that has a successor, which says how it ended.
+    fn info_before(&self, next: &SegmentHeader) -> SegmentInfo {
+        self.info(next.previous_end, next.previous_timestamp)
     }
 }
 
@@ -105,14 +110,14 @@ pub(super) fn recover(place: &Place, start: LogStart, replay: &mut Replay<'_>) -
         return Ok(Recovered { last: None, kept, found: recoverer.found });
     };
     for (index, segment) in segments.iter().enumerate() {
-        let end = segments.get(index + 1).unwrap_or(&last).header.previous_end;
-        recoverer.replay_sealed(segment, end)?;
-        kept.push(segment.info(end));
+        let next = &segments.get(index + 1).unwrap_or(&last).header;
+        recoverer.replay_sealed(segment, next.previous_end)?;
+        kept.push(segment.info_before(next));
     }
     let offset = recoverer.replay_last(&last)?;
     place.home.device().sync_directory(&place.directory)?;
     recoverer.progress.finish(&recoverer.found);
-    kept.push(last.info(offset));
+    kept.push(last.info(offset, recoverer.found.last_timestamp));
     let open = OpenSegment { number: last.header.number, file: last.file, offset };
     Ok(Recovered { last: Some(open), kept, found: recoverer.found })
 }
@@ -121,12 +126,12 @@ pub(super) fn recover(place: &Place, start: LogStart, replay: &mut Replay<'_>) -
 /// length that their successor says they have.
 fn open_kept(place: &Place, listed: &[(u64, PathBuf)], first: &Segment) -> Vec<SegmentInfo> {
     let mut kept = Vec::new();
-    let mut end = first.header.previous_end;
+    let mut next = first.header;
     for (expected, (number, path)) in (0..first.header.number).rev().zip(listed.iter().rev()) {
         match open_segment(&place.home, *number, path) {
-            Ok(Some(segment)) if *number == expected && segment.size == end => {
-                kept.push(segment.info(end));
-                end = segment.header.previous_end;
+            Ok(Some(segment)) if *number == expected && segment.size == next.previous_end => {
+                kept.push(segment.info_before(&next));
+                next = segment.header;
             }
             found => {
                 tracing::debug!(path = %path.display(), whole = found.is_ok(), "not a readable part of the log");

@@ -237,6 +237,42 @@ fn a_missing_or_damaged_segment_before_the_start_costs_only_what_lies_behind_the
 }
 
 #[test]
+fn segments_say_which_commits_they_have() {
+    let device = MemoryDevice::new();
+    let (wal, ..) = open(&device, SEGMENT_BYTES).unwrap();
+    let times = |wal: &Wal| -> Vec<_> {
+        let segments = wal.segments().into_iter();
+        segments
+            .map(|segment| (segment.previous_timestamp.0, segment.last_timestamp.0, segment.bytes))
+            .collect()
+    };
+    assert_eq!(times(&wal), [(0, 0, 4096)]);
+    for timestamp in 1..=LAST {
+        commit_each(&wal, timestamp..=timestamp, VALUE_BYTES, true);
+        assert_eq!(times(&wal).last().unwrap().1, timestamp);
+    }
+    // What isn't durable yet is in none.
+    let expected = times(&wal);
+    append(&wal, 0, &commit(LAST + 1, VALUE_BYTES)).unwrap();
+    assert_eq!(times(&wal), expected);
+    wal.close().unwrap();
+    let expected = times(&wal);
+    assert_eq!(expected.last().unwrap().1, LAST + 1);
+    drop(wal);
+
+    for start in log().1 {
+        let (wal, ..) = open_from(&device.crash(Survival::Nothing), start, SEGMENT_BYTES).unwrap();
+        assert_eq!(times(&wal), expected, "replayed from {start:?}");
+        for segment in wal.segments() {
+            let read = read_on(&mut wal.read_after(segment.previous_timestamp).unwrap(), &wal).unwrap();
+            assert_eq!(read[0].0, segment.previous_timestamp.0 + 1);
+            let size = device.open(&Path::new(HOME).join(segment.path())).unwrap().size().unwrap();
+            assert!(size >= segment.bytes);
+        }
+    }
+}
+
+#[test]
 fn a_segment_of_another_database_is_named() {
     let (device, starts) = log();
     let (foreign, _) = log();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use synod::device::{Device, Fault, MemoryDevice, Survival};
-use synod::{Durability, Engine, Error, restore};
+use synod::{BackupState, Durability, Engine, Error, restore, verify};
 
 use super::support::{HOME, contents, open, options, put};
 
@@ -150,9 +150,25 @@ fn interrupted(nth: u64, survival: Survival) -> bool {
         }
         Err(error) => assert_eq!(completed, 0, "a completed backup can't be opened: {error}"),
     }
-    if completed == 0 && restore(BACKUP, "/early", &options(&after)).is_ok() {
-        let early = Engine::open("/early", options(&after)).unwrap();
-        assert_eq!(contents(&early, "t").len(), 30, "an unfinished backup can be restored");
+    let marker = Path::new(BACKUP).join("BACKUP");
+    let verified = verify(BACKUP, &options(&after.crash(Survival::Everything)));
+    match restore(BACKUP, "/early", &options(&after)) {
+        Ok(restored) => {
+            let early = Engine::open("/early", options(&after)).unwrap();
+            assert_eq!(contents(&early, "t").len(), 30, "an unfinished backup can be restored");
+            let verified = verified.unwrap();
+            assert_eq!(verified.damage, []);
+            assert_eq!(verified.backup, Some(BackupState::Complete(restored.timestamp)));
+        }
+        // It may not even be begun.
+        Err(_) if verified.is_err() => {
+            assert!(!after.list(Path::new(BACKUP)).is_ok_and(|files| files.contains(&marker)));
+        }
+        Err(_) => {
+            let verified = verified.unwrap();
+            let told: Vec<_> = verified.damage.into_iter().map(|damage| damage.path).collect();
+            assert_eq!((verified.backup, told), (Some(BackupState::Unfinished), vec![marker]));
+        }
     }
     match Engine::open("/copy", options(&after.crash(Survival::Everything))) {
         Ok(copy) if completed == 3 => assert!(contents(&copy, "t").values().all(|value| *value == 2)),
