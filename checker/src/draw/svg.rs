@@ -13,22 +13,29 @@ const BASELINE: f64 = 4.5;
 const WIDTH: f64 = 600.0;
 const PADDING: f64 = 20.0;
 
+/// Colours are written out, since not every program that draws SVG knows variables.
 const STYLE: &str = "\
-.synod-anomaly{--text:#1f2937;--box:#f3f4f6;--line:#6b7280;--depends:#1d4ed8;--anti:#c2410c}\
-@media(prefers-color-scheme:dark){\
-.synod-anomaly{--text:#e5e7eb;--box:#1f2937;--line:#9ca3af;--depends:#60a5fa;--anti:#fb923c}}\
-.synod-anomaly text{font:13px ui-sans-serif,system-ui,sans-serif;fill:var(--text)}\
+.synod-anomaly text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2937}\
 .synod-anomaly .name{font-weight:600;text-anchor:middle}\
 .synod-anomaly .label{text-anchor:middle}\
 .synod-anomaly .title{font-size:16px;font-weight:600}\
-.synod-anomaly rect{fill:var(--box);stroke:var(--line);stroke-width:1.5}\
+.synod-anomaly rect{fill:#f3f4f6;stroke:#6b7280;stroke-width:1.5}\
 .synod-anomaly .edge{fill:none;stroke-width:2}\
-.synod-anomaly .depends.edge{stroke:var(--depends)}\
-.synod-anomaly .anti.edge{stroke:var(--anti)}\
-.synod-anomaly .order.edge{stroke:var(--line);stroke-dasharray:5 4}\
-.synod-anomaly .depends.head{fill:var(--depends)}\
-.synod-anomaly .anti.head{fill:var(--anti)}\
-.synod-anomaly .order.head{fill:var(--line)}";
+.synod-anomaly .depends.edge{stroke:#1d4ed8}\
+.synod-anomaly .anti.edge{stroke:#c2410c}\
+.synod-anomaly .order.edge{stroke:#6b7280;stroke-dasharray:5 4}\
+.synod-anomaly .depends.head{fill:#1d4ed8}\
+.synod-anomaly .anti.head{fill:#c2410c}\
+.synod-anomaly .order.head{fill:#6b7280}\
+@media(prefers-color-scheme:dark){\
+.synod-anomaly text{fill:#e5e7eb}\
+.synod-anomaly rect{fill:#1f2937;stroke:#9ca3af}\
+.synod-anomaly .depends.edge{stroke:#60a5fa}\
+.synod-anomaly .anti.edge{stroke:#fb923c}\
+.synod-anomaly .order.edge{stroke:#9ca3af}\
+.synod-anomaly .depends.head{fill:#60a5fa}\
+.synod-anomaly .anti.head{fill:#fb923c}\
+.synod-anomaly .order.head{fill:#9ca3af}}";
 
 pub(super) fn svg(anomaly: &Anomaly) -> String {
     let names: Vec<&str> = anomaly.transactions.iter().map(|participant| &participant.label[..]).collect();
