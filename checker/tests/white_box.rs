@@ -270,6 +270,12 @@ fn unknown_outcomes_count_when_they_are_seen() {
     });
     assert_eq!(seen.unknown_seen, 2);
     expect(&seen, &["G2-item (write skew)"], &[Level::StrongSnapshotIsolation]);
+    // Who was seen by somebody who was seen took effect, too.
+    let by_another = history(["x", "y"], |[x, y]| {
+        let unknown = Transaction::unknown;
+        vec![unknown().put(x, at(1)), unknown().get(x, at(1)).put(y, at(2)), txn().get(y, at(2))]
+    });
+    assert_eq!((by_another.unknown, by_another.unknown_seen), (2, 2));
 }
 
 #[test]
