@@ -66,6 +66,7 @@ fn lost_update() {
          T3 comes before T2. So T2 and T3 would each have to come before the other. Lost update: T3 and T2 replaced \
          the same value, so that one change is lost."
     );
+    assert!(verdict.anomalies[0].conclusion().starts_with("So T2 and T3 would"));
 }
 
 #[test]
