@@ -66,6 +66,7 @@ fn lost_update() {
          T3 comes before T2. So T2 and T3 would each have to come before the other. Lost update: T3 and T2 replaced \
          the same value, so that one change is lost."
     );
+    assert!(verdict.anomalies[0].conclusion().starts_with("So T2 and T3 would"));
 }
 
 #[test]
@@ -270,6 +271,12 @@ fn unknown_outcomes_count_when_they_are_seen() {
     });
     assert_eq!(seen.unknown_seen, 2);
     expect(&seen, &["G2-item (write skew)"], &[Level::StrongSnapshotIsolation]);
+    // Who was seen by somebody who was seen took effect, too.
+    let by_another = history(["x", "y"], |[x, y]| {
+        let unknown = Transaction::unknown;
+        vec![unknown().put(x, at(1)), unknown().get(x, at(1)).put(y, at(2)), txn().get(y, at(2))]
+    });
+    assert_eq!((by_another.unknown, by_another.unknown_seen), (2, 2));
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn of_finding(observed: &Observed<'_>, finding: &Finding) -> Anomaly {
         edges: Vec::new(),
         key: finding.key.map(|key| observed.name(key)),
         text: finding.text.clone(),
+        conclusion: 0,
     }
 }
 
@@ -42,9 +43,11 @@ fn of_cycle(observed: &Observed<'_>, kind: CycleKind, cycle: &Cycle) -> Anomaly 
     };
     let pattern = pattern(kind, &edges, &numbers.iter().map(writes).collect::<Vec<_>>());
     let key = edges[0].key.clone().filter(|_| edges.iter().all(|edge| edge.key == edges[0].key));
-    let text = text(&numbers, &edges, pattern);
+    let (argument, conclusion) = (argument(&numbers, &edges), conclusion(&numbers, pattern));
+    let text = format!("{argument} {conclusion}");
+    let conclusion = argument.len() + 1;
     let transactions = participants(observed, &numbers);
-    Anomaly { kind: Kind::Cycle(kind), pattern, transactions, edges, key, text }
+    Anomaly { kind: Kind::Cycle(kind), pattern, transactions, edges, key, text, conclusion }
 }
 
 fn participants(observed: &Observed<'_>, numbers: &[u32]) -> Vec<Participant> {
@@ -61,21 +64,27 @@ fn participants(observed: &Observed<'_>, numbers: &[u32]) -> Vec<Participant> {
     numbers.iter().map(participant).collect()
 }
 
-/// The whole argument: what was observed, what follows, and that it can't be.
-fn text(numbers: &[u32], edges: &[Evidence], pattern: Option<Pattern>) -> String {
+/// What was observed, and what follows from each observation.
+fn argument(numbers: &[u32], edges: &[Evidence]) -> String {
     let name = |place: usize| label(numbers[place] as usize);
-    let mut sentences: Vec<String> = Vec::new();
-    for (place, edge) in edges.iter().enumerate() {
+    let sentence = |(place, edge): (usize, &Evidence)| {
         let yet = if place + 1 == edges.len() { "Yet " } else { "" };
-        sentences.push(format!("{yet}{}: {} comes before {}.", edge.text, name(edge.from), name(edge.to)));
-    }
+        format!("{yet}{}: {} comes before {}.", edge.text, name(edge.from), name(edge.to))
+    };
+    edges.iter().enumerate().map(sentence).collect::<Vec<_>>().join(" ")
+}
+
+/// That it can't be, and what a well-known shape means.
+fn conclusion(numbers: &[u32], pattern: Option<Pattern>) -> String {
     let all = list_of(numbers);
-    sentences.push(match numbers.len() {
+    let so = match numbers.len() {
         2 => format!("So {all} would each have to come before the other."),
         _ => format!("So each of {all} would have to come before itself."),
-    });
-    sentences.extend(pattern.map(|pattern| moral(pattern, numbers)));
-    sentences.join(" ")
+    };
+    match pattern {
+        Some(pattern) => format!("{so} {}", moral(pattern, numbers)),
+        None => so,
+    }
 }
 
 /// What a well-known shape means.
@@ -115,55 +124,56 @@ fn moral(pattern: Pattern, numbers: &[u32]) -> String {
 /// What an edge says, as a sentence without its full stop.
 fn evidence(observed: &Observed<'_>, from: usize, to: usize, edge: &Edge) -> Evidence {
     let (one, other) = (label(edge.from as usize), label(edge.to as usize));
-    let seen = || observed.seen[edge.evidence as usize];
+    let transactions = observed.history.transactions();
     let (reason, key, text) = match edge.reason {
         reason::WW => {
             let key = observed.made[edge.evidence as usize].key;
             (Reason::Overwrites, Some(key), overwrite(observed, edge, &one, &other))
         }
-        reason::WR => {
-            let key = observed.name(seen().key);
-            let is_list = way(observed, edge.to, seen().key) == Some(Way::List);
-            let text = match observed.made[seen().version as usize].is_dead {
-                true => format!("{other} found {key} deleted, which {one} had done"),
-                false if is_list => format!("{other} read in {key} what {one} had appended"),
-                false => format!("{other} read {key} as {one} had written it"),
-            };
-            (Reason::ReadBy, Some(seen().key), text)
-        }
-        reason::PREDICATE_WR => {
-            let (key, range) = (observed.name(seen().key), range(observed, seen()));
-            let text = format!("{other} scanned {range} and did not find {key}, which {one} had deleted");
-            (Reason::MissedBy, Some(seen().key), text)
-        }
-        reason::RW => {
-            let key = observed.name(seen().key);
-            let text = match way(observed, edge.to, seen().key) {
-                Some(Way::List) => format!("{one} read {key} as it was before {other} appended to it"),
-                _ => {
-                    let verb = verb(observed, seen().until, edge.to);
-                    format!("{one} read {key} as it was before {other} {verb} it")
-                }
-            };
-            (Reason::OverwrittenBy, Some(seen().key), text)
-        }
-        reason::PREDICATE_RW => {
-            let (key, range) = (observed.name(seen().key), range(observed, seen()));
-            let text = format!("{one} scanned {range} and missed {key}, which {other} wrote");
-            (Reason::InsertedBy, Some(seen().key), text)
-        }
         reason::SESSION => {
-            let session = observed.history.transactions()[edge.to as usize].session.unwrap_or_default();
+            let session = transactions[edge.to as usize].session.unwrap_or_default();
             (Reason::Session, None, format!("{one} ran before {other} in session {session}"))
         }
-        _ => {
-            let transactions = observed.history.transactions();
+        reason::REAL_TIME => {
             let end = transactions[edge.from as usize].end.unwrap_or_default();
             let begin = transactions[edge.to as usize].begin.unwrap_or_default();
             (Reason::RealTime, None, format!("{one} had ended (at {end}) before {other} began (at {begin})"))
         }
+        _ => {
+            let seen = observed.seen[edge.evidence as usize];
+            let (reason, text) = reading(observed, edge, seen, &one, &other);
+            (reason, Some(seen.key), text)
+        }
     };
     Evidence { from, to, reason, key: key.map(|key| observed.name(key)), text }
+}
+
+/// What an edge says that comes of a read.
+fn reading(observed: &Observed<'_>, edge: &Edge, seen: Seen, one: &str, other: &str) -> (Reason, String) {
+    let (key, range) = (observed.name(seen.key), range(observed, seen));
+    let is_list = way(observed, edge.to, seen.key) == Some(Way::List);
+    match edge.reason {
+        reason::WR => {
+            let text = match observed.made[seen.version as usize].is_dead {
+                true => format!("{other} found {key} deleted, which {one} had done"),
+                false if is_list => format!("{other} read in {key} what {one} had appended"),
+                false => format!("{other} read {key} as {one} had written it"),
+            };
+            (Reason::ReadBy, text)
+        }
+        reason::PREDICATE_WR => {
+            let text = format!("{other} scanned {range} and did not find {key}, which {one} had deleted");
+            (Reason::MissedBy, text)
+        }
+        reason::RW if is_list => {
+            (Reason::OverwrittenBy, format!("{one} read {key} as it was before {other} appended to it"))
+        }
+        reason::RW => {
+            let verb = verb(observed, seen.until, edge.to);
+            (Reason::OverwrittenBy, format!("{one} read {key} as it was before {other} {verb} it"))
+        }
+        _ => (Reason::InsertedBy, format!("{one} scanned {range} and missed {key}, which {other} wrote")),
+    }
 }
 
 /// What the writer of the version after this one did to it.

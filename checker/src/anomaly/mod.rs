@@ -26,6 +26,8 @@ pub struct Anomaly {
     /// The key that it is about; for a cycle, if it is about a single one.
     pub key: Option<String>,
     pub(crate) text: String,
+    /// Where in the text the conclusion begins.
+    pub(crate) conclusion: usize,
 }
 
 /// A transaction that is part of an anomaly.
@@ -104,6 +106,11 @@ impl Anomaly {
     /// What happened, in words.
     pub fn explanation(&self) -> &str {
         &self.text
+    }
+
+    /// The end of the explanation: what follows from the edges. All of it for what is no cycle.
+    pub fn conclusion(&self) -> &str {
+        &self.text[self.conclusion..]
     }
 }
 

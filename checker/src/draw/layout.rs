@@ -194,6 +194,7 @@ pub(super) mod tests {
             edges: (0..count).map(edge).collect(),
             key: None,
             text: String::new(),
+            conclusion: 0,
         }
     }
 

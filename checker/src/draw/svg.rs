@@ -1,4 +1,4 @@
-//! SVG that needs no other file.
+//! SVG that needs no other file, and can stand in a page without changing it.
 
 use super::layout::{Box2, LINE, Layout, Point};
 use super::{class, edge_label};
@@ -7,24 +7,35 @@ use std::fmt::Write;
 
 /// How many characters a line below the picture may have.
 const WRAP: usize = 76;
+/// From the middle of a line of text down to where it stands.
+const BASELINE: f64 = 4.5;
 /// The smallest width, for the lines below.
 const WIDTH: f64 = 600.0;
 const PADDING: f64 = 20.0;
 
+/// Colours are written out, since not every program that draws SVG knows variables.
 const STYLE: &str = "\
-text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2937}\
-.name{font-weight:600;text-anchor:middle;dominant-baseline:central}\
-.label{text-anchor:middle;dominant-baseline:central}\
-.title{font-size:16px;font-weight:600}\
-rect{fill:#f3f4f6;stroke:#6b7280;stroke-width:1.5}\
-path{fill:none;stroke-width:2}\
-.depends{stroke:#1d4ed8}.anti{stroke:#c2410c}.order{stroke:#6b7280;stroke-dasharray:5 4}\
-marker path{stroke:none}\
-marker .depends{fill:#1d4ed8}marker .anti{fill:#c2410c}marker .order{fill:#6b7280}\
+.synod-anomaly text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2937}\
+.synod-anomaly .name{font-weight:600;text-anchor:middle}\
+.synod-anomaly .label{text-anchor:middle}\
+.synod-anomaly .title{font-size:16px;font-weight:600}\
+.synod-anomaly rect{fill:#f3f4f6;stroke:#6b7280;stroke-width:1.5}\
+.synod-anomaly .edge{fill:none;stroke-width:2}\
+.synod-anomaly .depends.edge{stroke:#1d4ed8}\
+.synod-anomaly .anti.edge{stroke:#c2410c}\
+.synod-anomaly .order.edge{stroke:#6b7280;stroke-dasharray:5 4}\
+.synod-anomaly .depends.head{fill:#1d4ed8}\
+.synod-anomaly .anti.head{fill:#c2410c}\
+.synod-anomaly .order.head{fill:#6b7280}\
 @media(prefers-color-scheme:dark){\
-text{fill:#e5e7eb}rect{fill:#1f2937;stroke:#9ca3af}\
-.depends{stroke:#60a5fa}.anti{stroke:#fb923c}.order{stroke:#9ca3af}\
-marker .depends{fill:#60a5fa}marker .anti{fill:#fb923c}marker .order{fill:#9ca3af}}";
+.synod-anomaly text{fill:#e5e7eb}\
+.synod-anomaly rect{fill:#1f2937;stroke:#9ca3af}\
+.synod-anomaly .depends.edge{stroke:#60a5fa}\
+.synod-anomaly .anti.edge{stroke:#fb923c}\
+.synod-anomaly .order.edge{stroke:#9ca3af}\
+.synod-anomaly .depends.head{fill:#60a5fa}\
+.synod-anomaly .anti.head{fill:#fb923c}\
+.synod-anomaly .order.head{fill:#9ca3af}}";
 
 pub(super) fn svg(anomaly: &Anomaly) -> String {
     let names: Vec<&str> = anomaly.transactions.iter().map(|participant| &participant.label[..]).collect();
@@ -44,12 +55,12 @@ pub(super) fn svg(anomaly: &Anomaly) -> String {
         let (from, bend, to) = (to_page(curve.from), to_page(curve.bend), to_page(curve.to));
         let class = class(edge.reason);
         page.add(format_args!(
-            "<path class=\"{class}\" marker-end=\"url(#{class})\" d=\"M{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}\"><title>{}</title></path>",
+            "<path class=\"{class} edge\" marker-end=\"url(#synod-{class})\" d=\"M{:.1} {:.1}Q{:.1} {:.1} {:.1} {:.1}\"><title>{}</title></path>",
             from.x, from.y, bend.x, bend.y, to.x, to.y, escaped(&edge.text)
         ));
     }
     for (place, label) in layout.labels.iter().zip(&labels) {
-        page.text("label", to_page(place.middle), label);
+        page.text("label", lowered(to_page(place.middle)), label);
     }
     for (place, participant) in layout.nodes.iter().zip(&anomaly.transactions) {
         let Box2 { middle, width, height } = *place;
@@ -58,7 +69,7 @@ pub(super) fn svg(anomaly: &Anomaly) -> String {
             "<g><title>{}</title><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"8\"/>",
             escaped(&participant.summary), middle.x - width / 2.0, middle.y - height / 2.0
         ));
-        page.text("name", middle, &participant.label);
+        page.text("name", lowered(middle), &participant.label);
         page.add(format_args!("</g>"));
     }
     for (number, line) in lines.iter().enumerate() {
@@ -66,6 +77,11 @@ pub(super) fn svg(anomaly: &Anomaly) -> String {
     }
     page.add(format_args!("</svg>"));
     page.0
+}
+
+/// Where a line of text stands whose middle is here.
+fn lowered(middle: Point) -> Point {
+    Point { y: middle.y + BASELINE, ..middle }
 }
 
 struct Page(String);
@@ -78,15 +94,15 @@ impl Page {
 
     fn begin(&mut self, anomaly: &Anomaly, width: f64, height: f64) {
         self.add(format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
+            "<svg class=\"synod-anomaly\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
              height=\"{height:.0}\" role=\"img\" aria-label=\"{}\">",
             escaped(&anomaly.name())
         ));
         self.add(format_args!("<style>{STYLE}</style>"));
         for class in ["depends", "anti", "order"] {
             self.add(format_args!(
-                "<marker id=\"{class}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" markerHeight=\"7\" \
-                 orient=\"auto\"><path class=\"{class}\" d=\"M0 0L10 5L0 10z\"/></marker>"
+                "<marker id=\"synod-{class}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" markerHeight=\"7\" \
+                 orient=\"auto\"><path class=\"{class} head\" d=\"M0 0L10 5L0 10z\"/></marker>"
             ));
         }
         self.text("title", Point { x: PADDING, y: PADDING + LINE / 2.0 }, &anomaly.name());

@@ -80,6 +80,7 @@ fn goals(order: u8) -> Vec<Goal> {
     let decides = |goal: Goal| Goal { needs: 0, decides: true, ..goal };
     let mut goals = vec![
         goal(WW, WW, Antis::Any, 0),
+        decides(goal(WW, WW, Antis::Any, 0)),
         goal(reason::WR | reason::PREDICATE_WR, DEPENDS, Antis::Any, WR),
         decides(goal(reason::WR | reason::PREDICATE_WR, DEPENDS, Antis::Any, 0)),
     ];

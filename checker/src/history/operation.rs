@@ -85,7 +85,8 @@ pub enum Operation {
     Get {
         /// The key.
         key: Key,
-        /// What was seen: a value, a tombstone, or [`Version::UNBORN`].
+        /// What was seen: a value, a tombstone, or [`Version::UNBORN`]. A key that was deleted isn't unborn, even if
+        /// its tombstone was collected as garbage; who records a read of it must know which one it was.
         version: Version,
     },
     /// Writes a key, which makes this version. White-box.

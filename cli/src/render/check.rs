@@ -43,7 +43,7 @@ fn anomaly(anomaly: &Anomaly) -> String {
             edge.text
         ));
     }
-    lines.push(format!("  {}", anomaly.explanation()));
+    lines.push(format!("  {}", anomaly.conclusion()));
     lines.join("\n")
 }
 
