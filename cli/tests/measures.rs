@@ -18,7 +18,8 @@ fn micro_shows_every_measure() {
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
     for expected in [
         "point read, snapshot",
-        "serializable 2PL",
+        "mode 2pl",
+        "10 reads, serializable",
         "durability none",
         "buffered",
         "scan of 100",
@@ -29,7 +30,7 @@ fn micro_shows_every_measure() {
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
     let figures = report["figures"].as_array().expect("figures");
-    assert_eq!(figures.len(), 11);
+    assert_eq!(figures.len(), 12);
     let timed = figures.iter().filter(|figure| figure["unit"] != "bytes");
     assert!(
         timed.clone().all(|figure| figure["value"].as_f64().is_some_and(|value| value > 0.0)),

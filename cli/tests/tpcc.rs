@@ -85,6 +85,7 @@ fn contradictions_are_refused_before_anything_is_loaded() {
         (&["--load-only"], "--path"),
         (&["--in-memory", "--path", "x"], "--path"),
         (&["--mix", "tea=5"], "not a share"),
+        (&["--mode", "hope"], "mode"),
         (&["--deadlock", "hope"], "deadlock"),
     ] {
         let output = tpcc(arguments);

@@ -38,6 +38,7 @@
 //! which is which.
 
 mod background;
+mod backoff;
 mod backup;
 mod changes;
 mod checkpoint;

@@ -1,9 +1,8 @@
 //! Running work in a transaction until it commits.
 
-use std::time::Duration;
-
 use synod_txn::Abort;
 
+use crate::backoff::Backoff;
 use crate::{CommitHandle, Engine, Error, Transaction, TransactionOptions};
 
 /// How [`Engine::transact_with`] runs and retries.
@@ -34,16 +33,10 @@ pub struct Committed<T> {
     pub aborts: Vec<Abort>,
 }
 
-/// The first wait before a retry; it doubles with each attempt.
-const BACKOFF_FIRST: Duration = Duration::from_micros(4);
-
-/// The longest wait before a retry.
-const BACKOFF_MAX: Duration = Duration::from_millis(10);
-
 impl Engine {
     /// Runs `work` in a transaction, commits, and waits as the durability level asks. If the engine aborts
-    /// the transaction, the work is tried again in a new one, after a short random wait that grows with each
-    /// attempt; so `work` must not have effects elsewhere. If `work` fails by itself, the transaction is
+    /// the transaction, the work is tried again in a new one, after a random wait that begins with about the time
+    /// that the work takes and grows with each attempt; so `work` must not have effects elsewhere. If `work` fails by itself, the transaction is
     /// aborted and its error returned.
     ///
     /// ```
@@ -81,6 +74,7 @@ impl Engine {
     ) -> Result<Committed<T>, E> {
         let mut aborts = Vec::new();
         let mut age = None;
+        let mut backoff = Backoff::default();
         loop {
             let transaction = self.begin_aged(options.transaction, age)?;
             age = transaction.age();
@@ -106,31 +100,7 @@ impl Engine {
             if attempts >= options.attempts_max {
                 return Err(Error::RetriesExhausted { attempts, last: abort }.into());
             }
-            std::thread::sleep(backoff(attempts));
+            backoff.wait();
         }
-    }
-}
-
-/// A random wait, up to a bound that doubles with each attempt ("full jitter").
-fn backoff(attempts: u32) -> Duration {
-    let bound = BACKOFF_FIRST.saturating_mul(1 << attempts.min(16)).min(BACKOFF_MAX);
-    bound.mul_f64(random_fraction())
-}
-
-/// A random number from 0 to 1: the standard library's hasher keys are random, and differ for each hasher.
-fn random_fraction() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    (RandomState::new().hash_one(0u8) >> 11) as f64 / (1u64 << 53) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_grows_and_stays_bounded() {
-        assert!(backoff(1) <= Duration::from_micros(8));
-        assert!((0..100).all(|_| backoff(1_000_000) <= BACKOFF_MAX));
-        assert!((0..100).any(|_| backoff(1_000_000) > BACKOFF_MAX / 4));
     }
 }

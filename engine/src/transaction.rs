@@ -82,7 +82,8 @@ impl Transaction {
 
     /// The value of a key that this transaction means to write next. Others can go on reading it, but not
     /// write it, nor mean to; so two transactions that read and then write the same key wait for each other
-    /// instead of colliding.
+    /// instead of colliding. (In the optimistic mode nobody waits: the one that commits later is aborted, at
+    /// every level.)
     ///
     /// ```
     /// # use synod::{Engine, Options};

@@ -86,11 +86,13 @@ impl Cursor {
         self.done = true;
     }
 
-    /// Goes on in the next leaf: at its fence, or nowhere if there's none.
+    /// Goes on in the next leaf: at its fence, or nowhere if there's none, or it lies behind the range.
     pub(crate) fn move_to_fence(&mut self, fence: Option<&[u8]>) {
         self.fresh = false;
         match (fence, self.direction) {
             (None, _) => self.done = true,
+            (Some(fence), Direction::Forward) if self.is_above(fence) => self.done = true,
+            (Some(fence), Direction::Backward) if self.is_below(fence) => self.done = true,
             (Some(fence), Direction::Forward) => self.lower = Bound::Included(fence.to_vec()),
             (Some(fence), Direction::Backward) => self.upper = Bound::Excluded(fence.to_vec()),
         }
@@ -163,6 +165,25 @@ mod tests {
         assert_eq!(successor_of_prefix(b"a\xff\xff"), Some(b"b".to_vec()));
         assert_eq!(successor_of_prefix(b"\xff"), None);
         assert_eq!(successor_of_prefix(b""), None);
+    }
+
+    #[test]
+    fn a_range_that_ends_before_the_next_leaf_is_done() {
+        let bounds = || (Bound::Included(b"b".to_vec()), Bound::Excluded(b"m".to_vec()));
+        for (direction, beyond) in [(Direction::Forward, b"m"), (Direction::Backward, b"a")] {
+            let (lower, upper) = bounds();
+            let range = Cursor::new(lower, upper, direction);
+            let mut cursor = range.clone();
+            cursor.move_to_fence(Some(beyond));
+            assert!(cursor.is_done());
+            assert_eq!(
+                range.covered_until(&cursor),
+                (Bound::Included(&b"b"[..]), Bound::Excluded(&b"m"[..]))
+            );
+            let mut cursor = range.clone();
+            cursor.move_to_fence(Some(b"k"));
+            assert!(!cursor.is_done());
+        }
     }
 
     #[test]

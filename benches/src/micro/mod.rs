@@ -19,10 +19,13 @@ use crate::progress::Progress;
 use serde::Serialize;
 use std::path::Path;
 use store::Store;
+use synod::Mode;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MicroOptions {
+    /// The concurrency-control mode.
+    pub mode: Mode,
     /// Records of the table.
     pub records: u64,
     /// Threads that run operations at the same time.
@@ -35,7 +38,13 @@ pub struct MicroOptions {
 
 impl Default for MicroOptions {
     fn default() -> Self {
-        MicroOptions { records: LOOKUP_ENTRIES, threads: 2, rounds: 5, operations: 200_000 }
+        MicroOptions {
+            mode: Mode::default(),
+            records: LOOKUP_ENTRIES,
+            threads: 2,
+            rounds: 5,
+            operations: 200_000,
+        }
     }
 }
 
@@ -86,9 +95,10 @@ struct Measure {
     run: fn(&Store) -> Result<f64>,
 }
 
-const MEASURES: [Measure; 10] = [
+const MEASURES: [Measure; 11] = [
     Measure { name: "point read, snapshot", unit: Unit::Lookups, run: operations::snapshot_read },
-    Measure { name: "point read, serializable 2PL", unit: Unit::Lookups, run: operations::locking_read },
+    Measure { name: "point read, serializable", unit: Unit::Lookups, run: operations::serializable_read },
+    Measure { name: "10 reads, serializable", unit: Unit::Lookups, run: operations::ten_reads },
     Measure {
         name: "5 reads + 5 updates, durability none",
         unit: Unit::Lookups,
@@ -96,7 +106,7 @@ const MEASURES: [Measure; 10] = [
     },
     Measure { name: "5 reads + 5 updates, buffered", unit: Unit::Lookups, run: operations::mixed_buffered },
     Measure { name: "scan of 100, snapshot", unit: Unit::Lookups, run: operations::snapshot_scan },
-    Measure { name: "scan of 100, serializable 2PL", unit: Unit::Lookups, run: operations::locking_scan },
+    Measure { name: "scan of 100, serializable", unit: Unit::Lookups, run: operations::serializable_scan },
     Measure { name: "commit, sync, one client", unit: Unit::Flushes, run: commits::sync_commit },
     Measure { name: "commit, group, one client", unit: Unit::Flushes, run: commits::group_commit },
     Measure { name: "group, 64 clients", unit: Unit::CommitsPerFsync, run: commits::many_clients },

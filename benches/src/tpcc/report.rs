@@ -12,7 +12,7 @@ use crate::latency::LatencySummary;
 use crate::machine;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use synod::{LogStats, Stats};
+use synod::{DeadlockPolicy, LogStats, Mode, Stats};
 
 /// What every report says first.
 pub const NOTICE: &str = "This workload follows TPC-C; the figures are not an audited TPC-C result.";
@@ -80,8 +80,10 @@ pub struct Settings {
     pub durability: String,
     /// The isolation level.
     pub isolation: String,
-    /// What the engine does about deadlocks.
-    pub deadlock: String,
+    /// The concurrency-control mode.
+    pub mode: Mode,
+    /// What the engine does about deadlocks, where there can be some.
+    pub deadlock: Option<String>,
     /// The mix, in cards of the deck.
     pub mix: String,
     /// Whether terminals kept keying and think times.
@@ -92,7 +94,12 @@ pub struct Settings {
 
 impl Settings {
     /// The settings that `options` and the rest of the command make.
-    pub fn new(scale: Scale, options: &RunOptions, deadlock: String, path: Option<String>) -> Settings {
+    pub fn new(
+        scale: Scale,
+        options: &RunOptions,
+        (mode, deadlock): (Mode, DeadlockPolicy),
+        path: Option<String>,
+    ) -> Settings {
         Settings {
             scale,
             path,
@@ -100,7 +107,8 @@ impl Settings {
             in_flight: options.in_flight,
             durability: options.durability.to_string(),
             isolation: options.isolation.to_string(),
-            deadlock,
+            mode,
+            deadlock: (mode != Mode::Optimistic).then(|| deadlock.to_string()),
             mix: options.mix.to_string(),
             think: options.think,
             seed: options.seed,

@@ -4,7 +4,7 @@ use super::Arguments;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Subcommand};
 use std::path::PathBuf;
-use synod::{DeadlockPolicy, Durability, Isolation};
+use synod::{DeadlockPolicy, Durability, Isolation, Mode};
 use synod_bench::tpcc::Mix;
 
 /// A benchmark.
@@ -39,11 +39,16 @@ pub struct TpccArguments {
     #[arg(long, value_name = "LEVEL")]
     pub durability: Option<Durability>,
 
+    /// Concurrency control: 2pl, occ or mvcc
+    #[arg(long, value_name = "MODE", default_value = "2pl")]
+    pub mode: Mode,
+
     /// What to do about deadlocks: detect, wound-wait, wait-die or no-wait
     #[arg(long, value_name = "POLICY", default_value = "detect")]
     pub deadlock: DeadlockPolicy,
 
-    /// Isolation of updates: read-uncommitted, read-committed, repeatable-read or serializable
+    /// Isolation of updates, one that the mode has: read-uncommitted, read-committed, repeatable-read, snapshot or
+    /// serializable
     #[arg(long, value_name = "LEVEL", default_value = "serializable")]
     pub isolation: Isolation,
 
@@ -115,6 +120,10 @@ impl TpccArguments {
 /// How `micro` measures.
 #[derive(Args, Clone, Debug)]
 pub struct MicroArguments {
+    /// Concurrency control: 2pl, occ or mvcc
+    #[arg(long, value_name = "MODE", default_value = "2pl")]
+    pub mode: Mode,
+
     /// Records of the table
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub records: u64,
@@ -241,11 +250,11 @@ mod tests {
 
     #[test]
     fn all_settings_are_read() {
-        let text = "--warehouses 4 --threads 3 --seconds 0.5 --deadlock wound-wait --isolation read-committed \
+        let text = "--warehouses 4 --threads 3 --seconds 0.5 --mode occ --deadlock wound-wait --isolation read-committed \
                     --path there --mix no=1,p=2 --seed 9 --scale 0.5";
         let arguments = tpcc(&text.split_whitespace().collect::<Vec<_>>()).expect("valid");
         assert_eq!((arguments.warehouses, arguments.threads, arguments.seconds), (Some(4), Some(3), 0.5));
-        assert_eq!(arguments.deadlock, DeadlockPolicy::WoundWait);
+        assert_eq!((arguments.mode, arguments.deadlock), (Mode::Optimistic, DeadlockPolicy::WoundWait));
         assert_eq!(arguments.isolation, Isolation::ReadCommitted);
         assert_eq!((arguments.mix.to_string(), arguments.seed), ("no=1,p=2".to_string(), 9));
         assert_eq!(arguments.scale, Some(0.5));
@@ -261,6 +270,7 @@ mod tests {
             "--mix no=0",
             "--mix tea=1",
             "--durability maybe",
+            "--mode hope",
             "--deadlock hope",
             "--isolation some",
             "--in-flight 0",

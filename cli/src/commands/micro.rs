@@ -12,6 +12,7 @@ use synod_bench::progress::Progress;
 pub(crate) fn run(arguments: &MicroArguments) -> Result<bool> {
     json::check_writable(arguments.json.as_ref())?;
     let options = MicroOptions {
+        mode: arguments.mode,
         records: arguments.records,
         threads: usize::from(arguments.threads),
         rounds: usize::from(arguments.rounds),

@@ -24,13 +24,14 @@ pub(crate) fn run(arguments: &TpccArguments) -> Result<bool> {
     let engine_options = Options::new()
         .durability(durability)
         .isolation(arguments.isolation)
+        .mode(arguments.mode)
         .deadlock_policy(arguments.deadlock);
     let engine = place.open(engine_options)?;
     let existing = existing_database(&engine, arguments)?;
     let scale = existing.as_ref().map_or_else(|| wanted_scale(arguments), |database| database.scale);
     let options = run_options(arguments, scale, in_flight);
     let path = place.directory().map(|path| path.display().to_string());
-    let settings = Settings::new(scale, &options, arguments.deadlock.to_string(), path);
+    let settings = Settings::new(scale, &options, (arguments.mode, arguments.deadlock), path);
     let mut report = Report::new(settings, calibrate(&place)?);
     println!("{}", render::tpcc::header(&report, &place.describe()));
     let database = match existing {

@@ -13,9 +13,10 @@ pub(crate) fn page(report: &MicroReport) -> String {
     }
     let flush = report.calibration.flush_ns.map_or_else(|| "unknown".to_string(), time);
     format!(
-        "{} records of 8 + 100 bytes, Zipf 0.9, {} on {}, medians of {} interleaved rounds\n\
+        "{} records of 8 + 100 bytes, Zipf 0.9, mode {}, {} on {}, medians of {} interleaved rounds\n\
          L (one look-up in a BTreeMap of a million) {}, F (one flush) {flush}\n{figures}",
         count(options.records),
+        options.mode,
         plural(options.threads as u64, "thread"),
         plural(report.cores as u64, "core"),
         options.rounds,

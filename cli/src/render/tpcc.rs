@@ -43,13 +43,15 @@ fn settings(settings: &Settings) -> String {
         (false, 1) => "each waits for its commit".to_string(),
         (false, in_flight) => format!("each stands for {in_flight} terminals that wait for their commits"),
     };
+    let deadlock =
+        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
     let mix = if settings.has_standard_mix() { String::new() } else { format!(", mix {}", settings.mix) };
     format!(
-        "{}, {waiting}; durability {}, {}, deadlocks: {}{mix}, seed {}",
+        "{}, {waiting}; durability {}, {} {}{deadlock}{mix}, seed {}",
         plural(settings.threads as u64, "thread"),
         settings.durability,
+        settings.mode,
         settings.isolation,
-        settings.deadlock,
         settings.seed
     )
 }

@@ -5,12 +5,12 @@ use synod_storage::index::Insertion;
 use synod_storage::sync::{Ordering, spin};
 use synod_storage::{Record, RecordPtr, Timestamp};
 
-use super::transaction::Transaction;
+use super::transaction::{Buffers, Transaction};
 use super::write_set::Write;
 use crate::locking::commit::COLLECTED_PER_WRITE;
 use crate::locking::word::Word;
 use crate::protocol::CommitReceipt;
-use crate::{Durability, Error, Result};
+use crate::{Abort, Durability, Error, Result};
 
 impl Transaction {
     pub(super) fn commit_now(&mut self, durability: Durability) -> Result<CommitReceipt> {
@@ -89,18 +89,15 @@ impl Transaction {
     /// The commit itself: takes the timestamp, looks again at all that was read, stamps. If it fails, nothing has
     /// happened.
     fn install(&mut self, order: &[u32], is_logged: bool, guard: &Guard) -> Result<Timestamp> {
-        let mut frame = std::mem::take(&mut self.buffers.frame);
-        let outcome = self.store.commit(
-            self.slot,
-            is_logged.then_some(&mut frame),
-            |timestamp| self.changed_until(timestamp, guard).map_or(Ok(()), Err),
-            |timestamp| {
-                let versions = order.iter().map(|&entry| self.buffers.writes.write(entry).version);
-                versions.for_each(|version| version.commit(timestamp));
-            },
-        );
-        self.buffers.frame = frame;
-        outcome
+        let Buffers { reads, writes, frame, .. } = &mut *self.buffers;
+        let (store, slot, moment) = (&self.store, self.slot, self.moment);
+        let admit = |timestamp| match reads.find_change((moment, timestamp), slot, store.registry(), guard) {
+            Some(change) => Err(Abort::ReadChanged { change }),
+            None => Ok(()),
+        };
+        store.commit(slot, is_logged.then_some(frame), admit, |timestamp| {
+            order.iter().for_each(|&entry| writes.write(entry).version.commit(timestamp));
+        })
     }
 
     /// Sees to the versions that this commit has replaced, and unlocks.

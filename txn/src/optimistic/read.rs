@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam_epoch::{Guard, pin};
-use synod_storage::{Record, Table, Timestamp, Version, VersionState, check_value};
+use synod_storage::{Record, Table, Version, VersionState, check_value};
 
 use super::transaction::Transaction;
 use crate::protocol::{Expect, Intent, Isolation};
@@ -138,24 +138,15 @@ impl Transaction {
     #[cold]
     pub(super) fn extend(&mut self, guard: &Guard) -> Result<()> {
         let now = self.store.oracle().last();
-        match self.changed_until(now, guard) {
-            Some(abort) => Err(self.abort_because(abort)),
-            None => {
-                // Only now: the earlier moment protects the records that were looked at.
-                self.registered().read_since(now);
-                self.moment = now;
-                Ok(())
-            }
+        let (reads, registry) = (&self.buffers.reads, self.store.registry());
+        if !reads.is_empty()
+            && let Some(change) = reads.find_change((self.moment, now), self.slot, registry, guard)
+        {
+            return Err(self.abort_because(Abort::ReadChanged { change }));
         }
-    }
-
-    /// The reason to abort, if something that was read has changed.
-    pub(super) fn changed_until(&self, until: Timestamp, guard: &Guard) -> Option<Abort> {
-        let reads = &self.buffers.reads;
-        if reads.is_empty() {
-            return None;
-        }
-        let change = reads.find_change((self.moment, until), self.slot, self.store.registry(), guard)?;
-        Some(Abort::ReadChanged { change })
+        // Only now: the earlier moment protects the records that were looked at.
+        self.registered().read_since(now);
+        self.moment = now;
+        Ok(())
     }
 }

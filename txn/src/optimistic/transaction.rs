@@ -1,6 +1,7 @@
 //! A running transaction: its state, its life.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use synod_storage::wal::FrameBuilder;
@@ -24,7 +25,7 @@ pub(super) struct Transaction {
     pub(super) newest_read: Timestamp,
     /// The record that was noted last: the next operation is often on the same one.
     pub(super) last_noted: Option<(TableId, RecordPtr)>,
-    pub(super) buffers: Box<Buffers>,
+    pub(super) buffers: Lent,
     savepoints: Vec<(u64, usize)>,
     savepoint_serial: u64,
     write_count: u64,
@@ -49,11 +50,46 @@ pub(super) struct Buffers {
     pub(super) frame: FrameBuilder,
 }
 
+/// Buffers that go back to the thread when the transaction is dropped. `None` only then.
+pub(super) struct Lent(Option<Box<Buffers>>);
+
 /// A thread keeps the buffers of its last transaction, unless they have become larger than this.
 const KEPT_ENTRIES_MAX: usize = 4096;
 
 thread_local! {
     static SPARE_BUFFERS: RefCell<Option<Box<Buffers>>> = const { RefCell::new(None) };
+}
+
+impl Lent {
+    fn borrow() -> Self {
+        Lent(Some(SPARE_BUFFERS.take().unwrap_or_default()))
+    }
+}
+
+impl Deref for Lent {
+    type Target = Buffers;
+
+    #[inline]
+    fn deref(&self) -> &Buffers {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl DerefMut for Lent {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Buffers {
+        self.0.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(buffers) = self.0.take()
+            && buffers.reads.capacity().max(buffers.writes.capacity()) <= KEPT_ENTRIES_MAX
+        {
+            SPARE_BUFFERS.set(Some(buffers));
+        }
+    }
 }
 
 impl Transaction {
@@ -68,7 +104,7 @@ impl Transaction {
             moment: store.registry().slot(slot).begin_reading(store.oracle()),
             newest_read: Timestamp::MIN,
             last_noted: None,
-            buffers: SPARE_BUFFERS.take().unwrap_or_default(),
+            buffers: Lent::borrow(),
             savepoints: Vec::new(),
             savepoint_serial: 0,
             write_count: 0,
@@ -127,7 +163,7 @@ impl Transaction {
         self.registered().end_reading();
     }
 
-    /// The transaction is over: its slot and its memory can be used again.
+    /// The transaction is over: its slot can be used again.
     pub(super) fn finish(&mut self) {
         if matches!(self.phase, Phase::Over) {
             return;
@@ -135,10 +171,6 @@ impl Transaction {
         self.forget();
         self.phase = Phase::Over;
         self.store.registry().release(self.slot);
-        let buffers = std::mem::take(&mut self.buffers);
-        if buffers.reads.capacity() <= KEPT_ENTRIES_MAX && buffers.writes.capacity() <= KEPT_ENTRIES_MAX {
-            SPARE_BUFFERS.set(Some(buffers));
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The private write set: what a transaction has written, and nobody else has seen.
 //!
 //! Entries stand in the order in which they were written, so that a savepoint is a length. Few of them are searched
-//! one by one, the newest first; from [`INDEXED_FROM`] on, there's an ordered map for each table:
+//! one by one, the newest first (and mostly not at all: a word of bits tells which keys can't be there); from
+//! [`INDEXED_FROM`] on, there's an ordered map for each table:
 //!
 //! ```text
 //!            0         1         2            3
@@ -26,6 +27,8 @@ pub(super) struct WriteSet {
     entries: Vec<Entry>,
     /// The keys, one behind the other.
     bytes: Vec<u8>,
+    /// For each key the bit that its tail chooses.
+    tails_present: u64,
     is_indexed: bool,
 }
 
@@ -39,6 +42,7 @@ struct TableWrites {
 struct Entry {
     table: u32,
     key: Range<usize>,
+    tail: u64,
     /// The key's record, as far as the transaction knows and may keep it.
     record: Option<RecordPtr>,
     version: VersionPtr,
@@ -88,10 +92,11 @@ impl WriteSet {
     /// The version that was written under a key.
     #[inline]
     pub(super) fn get(&self, table: &Arc<Table>, key: &[u8]) -> Option<Version<'_>> {
-        if self.entries.is_empty() {
+        let tail = tail(key);
+        if self.tails_present & bit_of(tail) == 0 {
             return None;
         }
-        let entry = self.find(self.known_table(table)?, key)?;
+        let entry = self.find(self.known_table(table)?, key, tail)?;
         Some(self.write(entry).version)
     }
 
@@ -104,7 +109,9 @@ impl WriteSet {
         mark: usize,
     ) {
         let table = self.table(table);
-        let found = if self.entries.is_empty() { None } else { self.find(table, key) };
+        let tail = tail(key);
+        let may_be_there = self.tails_present & bit_of(tail) != 0;
+        let found = if may_be_there { self.find(table, key, tail) } else { None };
         let index = found.filter(|&found| found as usize >= mark).unwrap_or(self.entries.len() as u32);
         let version = Version::allocate(value, VersionState::Pending { slot, index }).ptr();
         if let Some(entry) = self.entries.get_mut(index as usize) {
@@ -124,7 +131,9 @@ impl WriteSet {
                 self.bytes.len() - key.len()..self.bytes.len()
             }
         };
-        self.entries.push(Entry { table, key, record, version, replaces: found, state: State::Newest });
+        self.tails_present |= bit_of(tail);
+        let (replaces, state) = (found, State::Newest);
+        self.entries.push(Entry { table, key, tail, record, version, replaces, state });
         match self.entries.len() {
             INDEXED_FROM if !self.is_indexed => self.index_all(),
             _ if self.is_indexed => self.index(index),
@@ -165,6 +174,7 @@ impl WriteSet {
         }
         self.tables.clear();
         self.bytes.clear();
+        self.tails_present = 0;
         self.is_indexed = false;
     }
 
@@ -234,11 +244,13 @@ impl WriteSet {
     }
 
     #[inline]
-    fn find(&self, table: u32, key: &[u8]) -> Option<u32> {
+    fn find(&self, table: u32, key: &[u8], tail: u64) -> Option<u32> {
         if self.is_indexed {
             return self.tables[table as usize].by_key.get(key).copied();
         }
-        let is_it = |entry: &Entry| entry.table == table && &self.bytes[entry.key.clone()] == key;
+        let is_it = |entry: &Entry| {
+            entry.tail == tail && entry.table == table && &self.bytes[entry.key.clone()] == key
+        };
         self.entries.iter().rposition(is_it).map(|index| index as u32)
     }
 
@@ -253,6 +265,21 @@ impl WriteSet {
         let entry = &self.entries[index as usize];
         self.tables[entry.table as usize].by_key.insert(self.bytes[entry.key.clone()].into(), index);
     }
+}
+
+/// The last bytes of a key: where keys of one kind differ most.
+#[inline]
+fn tail(key: &[u8]) -> u64 {
+    match key.last_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => key.iter().fold(1, |tail, &byte| tail << 8 | u64::from(byte)),
+    }
+}
+
+/// The bit among 64 that a tail chooses (multiplicative hashing: Knuth, volume 3, section 6.4).
+#[inline]
+fn bit_of(tail: u64) -> u64 {
+    1 << (tail.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
 }
 
 /// Whether no key can be within these bounds. (A map panics when it is asked for some such ranges.)
