@@ -21,7 +21,7 @@ use crate::options::MergeFunction;
 use crate::recovery::{Files, Recovered, RecoveryStats, recover};
 use crate::transaction::{Body, Transaction};
 use crate::view::CatalogChanges;
-use crate::{Checkpoint, Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
+use crate::{Audit, Checkpoint, Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
 
 /// The longest table name, in bytes.
 pub const TABLE_NAME_BYTES_MAX: usize = 1024;
@@ -56,6 +56,7 @@ pub(crate) struct Defaults {
     pub(crate) isolation: Isolation,
     pub(crate) durability: Durability,
     lock_timeout: Duration,
+    audit: bool,
 }
 
 static NEXT_ENGINE_ID: AtomicU64 = AtomicU64::new(1);
@@ -115,6 +116,7 @@ impl Engine {
                 isolation: options.isolation,
                 durability: options.durability,
                 lock_timeout: options.lock_timeout,
+                audit: options.audit,
             },
             merges: options.merges,
             catalog_changes,
@@ -212,6 +214,7 @@ impl Engine {
             isolation,
             lock_timeout: options.lock_timeout.unwrap_or(defaults.lock_timeout),
             age,
+            audit: options.audit.unwrap_or(defaults.audit),
         })?;
         Ok(Transaction::new(self.clone(), Body::ReadWrite(active), durability, recording))
     }
@@ -262,6 +265,37 @@ impl Engine {
     /// The concurrency-control mode.
     pub fn mode(&self) -> Mode {
         self.inner.protocol.mode()
+    }
+
+    /// What the audit of transactions at the snapshot level has found so far ([`Options::audit`]).
+    ///
+    /// ```
+    /// use synod::{Engine, Isolation, Mode, Options, TransactionOptions};
+    ///
+    /// let options = Options::new().mode(Mode::MultiVersion).isolation(Isolation::Snapshot).audit(true);
+    /// let engine = Engine::in_memory(options)?;
+    /// let on_leave = engine.table("on leave")?;
+    /// // Each doctor sees that the other one is there, and leaves.
+    /// let ann = engine.begin(TransactionOptions::new())?;
+    /// let bob = engine.begin(TransactionOptions::new())?;
+    /// for (txn, own, other) in [(ann, "ann", "bob"), (bob, "bob", "ann")] {
+    ///     if txn.get(&on_leave, other)?.is_none() {
+    ///         txn.put(&on_leave, own, "")?;
+    ///     }
+    ///     txn.commit()?;
+    /// }
+    /// let audit = engine.audit();
+    /// assert_eq!((audit.transactions, audit.unserializable), (2, 1));
+    /// println!("{}", audit.examples[0].1);
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn audit(&self) -> Audit {
+        let counts = self.inner.store.counts();
+        Audit {
+            transactions: counts.audited,
+            unserializable: counts.audited_unserializable,
+            examples: self.inner.store.audit_examples(),
+        }
     }
 
     /// What the transactions did that have ended since the last call, in the order in which they ended; nothing

@@ -71,7 +71,7 @@ pub use range::KeyRange;
 pub use recovery::RecoveryStats;
 pub use scan::{Scan, SnapshotScan};
 pub use snapshot::Snapshot;
-pub use stats::{LogStats, SnapshotStats, Stats};
+pub use stats::{Audit, LogStats, SnapshotStats, Stats};
 pub use synod_storage::checkpoint::{CheckpointInfo, Compression};
 pub use synod_storage::wal::{LogSummary, SegmentInfo};
 pub use synod_storage::{Damage, KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};

@@ -43,6 +43,7 @@ pub struct Options {
     pub(crate) device: Arc<dyn Device>,
     pub(crate) merges: HashMap<String, Arc<MergeFunction>>,
     pub(crate) records_history: bool,
+    pub(crate) audit: bool,
 }
 
 /// When checkpoints are taken, and what is kept.
@@ -83,6 +84,7 @@ impl Default for Options {
             device: Arc::new(RealDevice),
             merges: HashMap::new(),
             records_history: false,
+            audit: false,
         }
     }
 }
@@ -202,6 +204,15 @@ impl Options {
         self
     }
 
+    /// Whether to audit transactions at [`Isolation::Snapshot`]: each is checked at its commit as if it were
+    /// serializable, and commits whatever comes of it. [`Engine::audit`](crate::Engine::audit) tells what was found: how
+    /// often, and with which keys, this program relies on more than a snapshot gives. Costs about what the serializable
+    /// level does. Default: no.
+    pub fn audit(mut self, audits: bool) -> Self {
+        self.audit = audits;
+        self
+    }
+
     /// Whether to record what every transaction reads and writes, for [`Engine::take_history`]. For tests: it takes
     /// memory for each step until it is taken. Default: no. Snapshots aren't transactions, and aren't recorded.
     ///
@@ -260,6 +271,7 @@ pub struct TransactionOptions {
     pub(crate) durability: Option<Durability>,
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) read_only: bool,
+    pub(crate) audit: Option<bool>,
 }
 
 impl TransactionOptions {
@@ -286,8 +298,15 @@ impl TransactionOptions {
         self
     }
 
-    /// Reads a consistent snapshot: takes no locks, never waits, is never aborted. It includes all commits
-    /// acknowledged before it began, so it is strictly serializable. Writes are errors.
+    /// Whether it is audited, as [`Options::audit`] describes.
+    pub fn audit(mut self, audits: bool) -> Self {
+        self.audit = Some(audits);
+        self
+    }
+
+    /// Reads a consistent snapshot: takes no locks and never waits. It includes all commits acknowledged before it
+    /// began, and is strictly serializable; in the multi-version mode, at [`Isolation::Serializable`], that can cost
+    /// an abort at its commit, and in no other case is it aborted. Writes are errors.
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self

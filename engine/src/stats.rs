@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use serde::Serialize;
 use synod_storage::wal::WalStats;
-use synod_txn::{Mode, Store, TransactionCounts};
+use synod_txn::{Abort, Mode, Store, TransactionCounts, TransactionId};
 
 use crate::{CheckpointStats, RecoveryStats};
 
@@ -67,6 +67,18 @@ impl From<WalStats> for LogStats {
             segments: stats.segments,
         }
     }
+}
+
+/// What an audit has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Transactions that were audited.
+    pub transactions: u64,
+    /// Those among them that the serializable level would have aborted.
+    pub unserializable: u64,
+    /// The newest of those, up to 64, the oldest first: each with the abort that it would have got, which names what
+    /// it had read, who changed that, and what it overwrote.
+    pub examples: Vec<(TransactionId, Abort)>,
 }
 
 impl Stats {

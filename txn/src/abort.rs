@@ -71,6 +71,9 @@ pub enum Abort {
         change_comes_before: Timestamp,
         /// This transaction comes after one that committed, or read, at this time.
         comes_after: Timestamp,
+        /// What that one read, and this transaction overwrote; `None` if it is the gap that a new key went into, or
+        /// if that one had just committed before this transaction began.
+        overwritten: Option<Vec<u8>>,
     },
 }
 
@@ -163,11 +166,17 @@ impl fmt::Display for Abort {
                 write!(f, "somebody else has changed {change}, after the snapshot of this transaction")
             }
             Abort::ReadChanged { change } => write!(f, "what was read was changed meanwhile: {change}"),
-            Abort::Unserializable { change, change_comes_before, comes_after } => write!(
-                f,
-                "not serializable: it read before the change of {change}, which comes before {change_comes_before}, \
-                 and itself comes after {comes_after}"
-            ),
+            Abort::Unserializable { change, change_comes_before, comes_after, overwritten } => {
+                write!(
+                    f,
+                    "not serializable: it read before the change of {change}, which comes before \
+                     {change_comes_before}, and itself comes after {comes_after}"
+                )?;
+                match overwritten {
+                    Some(key) => write!(f, ", when \"{}\" was read, which it overwrites", key.escape_ascii()),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

@@ -75,6 +75,9 @@ pub struct BeginOptions {
     /// The age of the first attempt, for a retry: the older of two transactions wins where the policy
     /// goes by age. `None` for a first attempt.
     pub age: Option<u64>,
+    /// At [`Isolation::Snapshot`]: find out at the commit whether the serializable level would have aborted the
+    /// transaction, and note it.
+    pub audit: bool,
 }
 
 /// What a read is for.

@@ -13,11 +13,16 @@
 //! *Pivots* are transactions that have committed, and have read something before another one, which committed
 //! before them, overwrote it. They are few; the table names the earliest such other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
 
 use synod_storage::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use synod_storage::{RecordPtr, Timestamp};
+
+use crate::{Abort, TransactionId};
+
+/// So many examples are kept of what an audit has found.
+const EXAMPLES_MAX: usize = 64;
 
 /// How many marks there are: half a megabyte.
 const MARKS: usize = if cfg!(shuttle) { 64 } else { 1 << 16 };
@@ -32,6 +37,8 @@ pub(crate) struct ReadMarks {
     pivots: Mutex<BTreeMap<Timestamp, Timestamp>>,
     /// How many pivots there are.
     pivot_count: AtomicUsize,
+    /// The newest transactions that an audit has found.
+    examples: Mutex<VecDeque<(TransactionId, Abort)>>,
 }
 
 impl ReadMarks {
@@ -115,6 +122,22 @@ impl ReadMarks {
         let pivots = self.pivots.lock();
         let mut later = pivots.range(Timestamp(at.0 + 1)..);
         later.any(|(_, before)| *before <= at)
+    }
+}
+
+impl ReadMarks {
+    /// Notes a transaction that the serializable level would have aborted, and perhaps forgets an older one.
+    pub(crate) fn note_example(&self, transaction: TransactionId, abort: Abort) {
+        let mut examples = self.examples.lock();
+        if examples.len() >= EXAMPLES_MAX {
+            examples.pop_front();
+        }
+        examples.push_back((transaction, abort));
+    }
+
+    /// Those transactions, the oldest first.
+    pub(crate) fn examples(&self) -> Vec<(TransactionId, Abort)> {
+        self.examples.lock().iter().cloned().collect()
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct SlotCounts {
     commits: AtomicU64,
     rollbacks: AtomicU64,
     lock_waits: AtomicU64,
+    audited: AtomicU64,
+    would_abort: AtomicU64,
     aborts: [AtomicU64; 8],
 }
 
@@ -30,6 +32,14 @@ impl SlotCounts {
 
     pub(crate) fn lock_wait(&self) {
         bump(&self.lock_waits);
+    }
+
+    pub(crate) fn audited(&self) {
+        bump(&self.audited);
+    }
+
+    pub(crate) fn would_abort(&self) {
+        bump(&self.would_abort);
     }
 
     pub(crate) fn abort(&self, abort: &Abort) {
@@ -82,6 +92,10 @@ pub struct TransactionCounts {
     pub aborts: AbortCounts,
     /// Times that a transaction had to wait for a lock.
     pub lock_waits: u64,
+    /// Audited: committed at the snapshot level, and checked as if it were serializable.
+    pub audited: u64,
+    /// Of those, the ones that the serializable level would have aborted.
+    pub audited_unserializable: u64,
     /// Running now.
     pub running: u64,
 }
@@ -96,6 +110,8 @@ impl TransactionCounts {
             sum.commits += read(&counts.commits);
             sum.rollbacks += read(&counts.rollbacks);
             sum.lock_waits += read(&counts.lock_waits);
+            sum.audited += read(&counts.audited);
+            sum.audited_unserializable += read(&counts.would_abort);
             sum.aborts.deadlock += read(&counts.aborts[0]);
             sum.aborts.wounded += read(&counts.aborts[1]);
             sum.aborts.died += read(&counts.aborts[2]);

@@ -17,7 +17,9 @@ use crate::read_marks::ReadMarks;
 use crate::registry::Registry;
 use crate::snapshot::{Readers, Snapshots};
 use crate::visibility::visible_at;
-use crate::{Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, Visit, VisitKey};
+use crate::{
+    Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, TransactionId, Visit, VisitKey,
+};
 
 /// How many records ahead of itself a scan asks for versions.
 pub(crate) const PREFETCH_DISTANCE: usize = 4;
@@ -116,6 +118,12 @@ impl Store {
     /// What transactions have done so far.
     pub fn counts(&self) -> TransactionCounts {
         TransactionCounts::collect(&self.registry)
+    }
+
+    /// The newest transactions, up to 64, that an audit has found to be unserializable: each with the abort that the
+    /// serializable level would have given it.
+    pub fn audit_examples(&self) -> Vec<(TransactionId, Abort)> {
+        self.read_marks.examples()
     }
 
     /// How many snapshots are open, and the timestamp of the oldest.

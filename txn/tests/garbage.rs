@@ -34,7 +34,8 @@ impl Scene {
 
     fn begin(&self) -> Box<dyn ActiveTransaction> {
         let lock_timeout = Duration::from_millis(1);
-        let options = BeginOptions { isolation: Isolation::Serializable, lock_timeout, age: None };
+        let options =
+            BeginOptions { isolation: Isolation::Serializable, lock_timeout, age: None, audit: false };
         self.protocol.begin(&options).unwrap()
     }
 
@@ -166,7 +167,12 @@ fn a_dropped_table_goes_with_the_last_transaction_that_may_have_locked_it() {
     drop(table);
     store.sweep();
     assert!(weak.upgrade().is_some(), "a record of it is locked");
-    let late = BeginOptions { isolation: Isolation::Serializable, lock_timeout: Duration::ZERO, age: None };
+    let late = BeginOptions {
+        isolation: Isolation::Serializable,
+        lock_timeout: Duration::ZERO,
+        age: None,
+        audit: false,
+    };
     let late = protocol.begin(&late).unwrap();
     drop(reader);
     store.sweep();

@@ -153,3 +153,32 @@ fn a_read_only_transaction_is_aborted_only_by_the_anomaly() {
     safe.commit().unwrap();
     assert!(is_unserializable(unlucky.commit()));
 }
+
+#[test]
+fn an_audit_lets_write_skew_through_and_names_it() {
+    let options = Options::new().mode(Mode::MultiVersion).isolation(Isolation::Snapshot).audit(true);
+    let engine = Engine::in_memory(options).unwrap();
+    let table = engine.table("t").unwrap();
+    let stage = Stage { engine, table };
+    ["x", "y", "z"].iter().for_each(|key| stage.commit(key, Some("0")));
+    let both = [stage.begin(), stage.begin()];
+    for (txn, mine) in both.iter().zip(["x", "y"]) {
+        for key in ["x", "y"] {
+            txn.get(&stage.table, key).unwrap();
+        }
+        txn.put(&stage.table, mine, "1").unwrap();
+    }
+    let unaudited = stage.engine.begin(TransactionOptions::new().audit(false)).unwrap();
+    unaudited.put(&stage.table, "z", "1").unwrap();
+    unaudited.commit().unwrap();
+    both.into_iter().for_each(|txn| _ = txn.commit().unwrap());
+    let audit = stage.engine.audit();
+    assert_eq!((audit.transactions, audit.unserializable), (5, 1));
+    match &audit.examples[..] {
+        [(_, Abort::Unserializable { change, overwritten, .. })] => {
+            assert_eq!((&change.key[..], overwritten.as_deref()), (&b"x"[..], Some(&b"y"[..])));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(stage.engine.stats().transactions.aborts, Default::default());
+}

@@ -21,16 +21,33 @@ impl Transaction {
         let (Some(tracking), Some(snapshot)) = (self.tracking.take(), &self.snapshot) else {
             return self.writer.commit(durability, |_| Ok(()));
         };
-        let snapshot = snapshot.timestamp();
-        if !self.writer.has_written() {
-            let checked = check_reads(self.writer.store(), &tracking.reads, snapshot);
-            return match checked {
-                Ok(()) => self.writer.commit(durability, |_| Ok(())),
-                Err(abort) => Err(self.writer.abort_because(abort)),
-            };
+        let (snapshot, is_audit) = (snapshot.timestamp(), self.is_audit);
+        if self.writer.has_written() {
+            return self.writer.commit(durability, |commit| {
+                let checked = admit(commit, &tracking, snapshot);
+                if is_audit { note_audit(commit.store, commit.slot, checked) } else { checked }
+            });
         }
-        self.writer.commit(durability, |commit| admit(commit, &tracking, snapshot))
+        let mut checked = check_reads(self.writer.store(), &tracking.reads, snapshot);
+        if is_audit {
+            checked = note_audit(self.writer.store(), self.writer.slot(), checked);
+        }
+        match checked {
+            Ok(()) => self.writer.commit(durability, |_| Ok(())),
+            Err(abort) => Err(self.writer.abort_because(abort)),
+        }
     }
+}
+
+/// Notes what would have become of a transaction that is only audited. It commits.
+fn note_audit(store: &Store, slot: u16, checked: Result<(), Abort>) -> Result<(), Abort> {
+    let owner = store.registry().slot(slot);
+    owner.counts.audited();
+    if let Err(abort) = checked {
+        owner.counts.would_abort();
+        store.read_marks().note_example(owner.id(), abort);
+    }
+    Ok(())
 }
 
 /// The check of a transaction that has written something; the module has the picture.
@@ -39,26 +56,33 @@ fn admit(commit: &Committing<'_>, tracking: &Tracking, snapshot: Timestamp) -> R
     let &Committing { store, slot, at, .. } = commit;
     let marks = store.read_marks();
     store.registry().wait_for_marks(at, slot);
-    let readers = commit.written().map(|record| marks.of_record(record)).max();
-    let after = snapshot.max(tracking.gap_readers).max(readers.unwrap_or(snapshot));
+    let readers = commit.written().map(|record| (marks.of_record(record), record)).max_by_key(|read| read.0);
+    let mut after = snapshot.max(tracking.gap_readers);
+    let overwritten = readers.filter(|read| read.0 > after).map(|(read_at, record)| {
+        after = read_at;
+        record
+    });
     let walked = leave_marks(store, &tracking.reads, at, slot, &guard);
     store.registry().slot(slot).marks_are_left(at);
-    let mut before = at;
+    let mut earliest: Option<(Timestamp, Change)> = None;
     each_change(store, &tracking.reads, &walked, (snapshot, at), slot, &guard, |table, record, change| {
-        before = before.min(marks.comes_before(change));
-        if before <= after {
-            return Err(Abort::Unserializable {
-                change: Change::of(table, record, change),
-                change_comes_before: before,
-                comes_after: after,
-            });
+        let before = marks.comes_before(change);
+        if earliest.as_ref().is_none_or(|known| before < known.0) {
+            earliest = Some((before, Change::of(table, record, change)));
         }
-        Ok(())
-    })?;
-    if before < at {
-        marks.note_pivot(at, before, store.snapshots().watermark());
+    });
+    let Some((before, change)) = earliest else { return Ok(()) };
+    marks.note_pivot(at, before, store.snapshots().watermark());
+    if before > after {
+        return Ok(());
     }
-    Ok(())
+    Err(Abort::Unserializable {
+        change,
+        change_comes_before: before,
+        comes_after: after,
+        // SAFETY: the record is locked by the transaction.
+        overwritten: overwritten.map(|record| unsafe { record.get() }.key().to_vec()),
+    })
 }
 
 /// The check of a transaction that has written nothing, and counts as committed at its snapshot.
@@ -71,17 +95,22 @@ pub(super) fn check_reads(store: &Store, reads: &ReadSet, snapshot: Timestamp) -
     let walked = leave_marks(store, reads, snapshot, NO_SLOT, &guard);
     // Whoever announces a commit from now on sees the marks; the others are waited for.
     let until = Timestamp::MAX;
+    let mut found = None;
     each_change(store, reads, &walked, (snapshot, until), NO_SLOT, &guard, |table, record, change| {
         let before = marks.comes_before(change);
-        if before <= snapshot {
-            return Err(Abort::Unserializable {
-                change: Change::of(table, record, change),
-                change_comes_before: before,
-                comes_after: snapshot,
-            });
+        if before <= snapshot && found.is_none() {
+            found = Some((before, Change::of(table, record, change)));
         }
-        Ok(())
-    })
+    });
+    match found {
+        None => Ok(()),
+        Some((change_comes_before, change)) => Err(Abort::Unserializable {
+            change,
+            change_comes_before,
+            comes_after: snapshot,
+            overwritten: None,
+        }),
+    }
 }
 
 /// Nobody's slot.
@@ -177,25 +206,23 @@ fn each_change(
     (since, until): (Timestamp, Timestamp),
     slot: u16,
     guard: &Guard,
-    mut visit: impl FnMut(&Table, Record<'_>, Timestamp) -> Result<(), Abort>,
-) -> Result<(), Abort> {
+    mut visit: impl FnMut(&Table, Record<'_>, Timestamp),
+) {
     let mut look = |table: &Table, record: Record<'_>| {
         let mut version = visible_to(record, until, slot, store.registry());
         while let Some(current) = version {
             match current.state() {
-                VersionState::Committed(at) if at > since => visit(table, record, at)?,
+                VersionState::Committed(at) if at > since => visit(table, record, at),
                 _ => break,
             }
             version = current.next();
         }
-        Ok(())
     };
     for (table, record) in reads.records(guard) {
-        look(table, record)?;
+        look(table, record);
     }
     let tables: Vec<_> = reads.ranges().map(|(table, _)| table).collect();
     for &(range, record) in walked {
-        look(tables[range], record)?;
+        look(tables[range], record);
     }
-    Ok(())
 }

@@ -14,8 +14,10 @@ use crate::{Abort, Cursor, Durability, Result, Snapshot, Visit, VisitKey};
 /// A transaction that reads from a snapshot, and holds locks on what it has written.
 pub(crate) struct Transaction {
     pub(super) writer: Writer,
-    /// What has to be looked at again at the commit; `None` below serializable.
+    /// What has to be looked at again at the commit; `None` below serializable, unless it is audited.
     pub(super) tracking: Option<Tracking>,
+    /// Whether the check at the commit is only noted.
+    pub(super) is_audit: bool,
     /// `None` at read committed. Closed after everything else is undone.
     pub(super) snapshot: Option<Snapshot>,
 }
@@ -42,12 +44,13 @@ impl Transaction {
         let writer = Writer::begin(&protocol.locking, options)?;
         let snapshot = match options.isolation {
             Isolation::ReadCommitted => None,
-            Isolation::Serializable => Some(Snapshot::tracked(store)?),
-            _ => Some(Snapshot::newest(store)?),
+            Isolation::Snapshot if !options.audit => Some(Snapshot::newest(store)?),
+            _ => Some(Snapshot::tracked(store)?),
         };
-        let tracking = (options.isolation == Isolation::Serializable)
+        let is_audit = options.audit && options.isolation == Isolation::Snapshot;
+        let tracking = (is_audit || options.isolation == Isolation::Serializable)
             .then(|| Tracking { reads: SPARE_READS.take().unwrap_or_default(), gap_readers: Timestamp::MIN });
-        Ok(Transaction { writer, tracking, snapshot })
+        Ok(Transaction { writer, tracking, is_audit, snapshot })
     }
 }
 

@@ -131,6 +131,7 @@ fn a_dropped_table_stays_while_locks_may_be_held_in_it() {
                 isolation: Isolation::Serializable,
                 lock_timeout: std::time::Duration::from_secs(60),
                 age: None,
+                audit: false,
             };
             let mut txn = protocol.begin(&options).unwrap();
             let weak = Arc::downgrade(&table);

@@ -81,7 +81,7 @@ impl Scene {
     }
 
     pub(super) fn begin(&self, isolation: Isolation, age: Option<u64>) -> Running {
-        let options = BeginOptions { isolation, lock_timeout: Duration::from_secs(60), age };
+        let options = BeginOptions { isolation, lock_timeout: Duration::from_secs(60), age, audit: false };
         self.protocol.begin(&options).unwrap()
     }
 
