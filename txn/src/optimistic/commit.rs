@@ -134,9 +134,11 @@ fn lock<'g>(write: &Write<'g>, slot: u16, guard: &'g Guard) -> Record<'g> {
     // SAFETY: a record that is known was noted, so it stays.
     let mut found = write.record.map(|record| unsafe { record.get() });
     for round in 0.. {
-        let record = match found.or_else(|| index.get(write.key, guard)) {
+        let make = || Record::allocate(write.key, own);
+        // To insert what is there costs no more than to look for it.
+        let record = match found {
             Some(record) => record,
-            None => match index.insert(write.key, || Record::allocate(write.key, own), |_| true, guard) {
+            None => match index.insert(write.key, make, |_| true, guard) {
                 Insertion::Inserted(record) => return record,
                 Insertion::Present(record) => record,
                 Insertion::Refused(_) => unreachable!("every gap is free here"),
