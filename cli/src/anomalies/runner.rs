@@ -359,7 +359,9 @@ impl<'s> Runner<'s> {
         let dated = self.commits.iter();
         let dated =
             dated.map(|(at, transaction)| (at.to_string(), format!("the commit of T{}", transaction + 1)));
-        self.run.names = named.chain(dated).collect();
+        let places = self.scenario.places().into_iter();
+        let placed = places.map(|place| (format!("{}[\"{}\"]", place.table, place.key), place.to_string()));
+        self.run.names = named.chain(dated).chain(placed).collect();
         self.run.names.sort_by_key(|(engine, _)| std::cmp::Reverse(engine.len()));
         Ok(self.run)
     }
@@ -383,6 +385,10 @@ fn fill(engine: &Engine, scenario: &Scenario) -> Result<()> {
         setup.put(&engine.table(&place.table)?, &place.key, value.to_string())?;
     }
     setup.commit()?;
+    // From now on the engine's numbers rise in the order in which transactions begin, as long as none has ended: the
+    // victim of a deadlock is the youngest, and of the same age the one with the greatest number.
+    let begin = |_| engine.begin(TransactionOptions::new());
+    drop((0..scenario.transactions).map(begin).collect::<synod::Result<Vec<_>>>()?);
     drop(engine.take_history());
     Ok(())
 }
