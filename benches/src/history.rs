@@ -19,6 +19,15 @@ pub fn checkable(recorded: &[RecordedTransaction]) -> History {
     let mut order: Vec<usize> = (0..recorded.len()).collect();
     // Sessions come in the order of the history.
     order.sort_by_key(|&index| recorded[index].begin);
+    in_order(recorded, order)
+}
+
+/// The history of these transactions, numbered as they come. Those of one session are in the order in which they ran.
+pub fn checkable_as_listed(recorded: &[RecordedTransaction]) -> History {
+    in_order(recorded, (0..recorded.len()).collect())
+}
+
+fn in_order(recorded: &[RecordedTransaction], order: Vec<usize>) -> History {
     let writes = Writes::of(recorded);
     let mut history = History::new();
     for index in order {

@@ -28,6 +28,7 @@
 //! - Fekete, O'Neil and O'Neil, *A Read-Only Transaction Anomaly Under Snapshot Isolation* (SIGMOD Record 2004).
 
 mod anomaly;
+mod dependencies;
 mod draw;
 mod edn;
 mod error;
@@ -38,6 +39,7 @@ mod observe;
 mod verdict;
 
 pub use anomaly::{Anomaly, CycleKind, Evidence, Family, Kind, Order, Participant, Pattern, Reason};
+pub use dependencies::dependencies;
 pub use edn::{EdnError, EdnFault, read_edn, write_edn};
 pub use error::{Error, NotTold, Place};
 pub use history::{History, Key, KeyRange, Name, Operation, Outcome, Transaction, Value, Version};

@@ -1,5 +1,6 @@
 //! Why a command could not do what it was asked to.
 
+use crate::anomalies::ParseError;
 use crate::dump::{Amount, Counts, DumpError};
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,53 @@ pub enum Error {
         path: PathBuf,
         /// What the engine said.
         source: synod::Error,
+    },
+
+    /// A scenario that isn't there.
+    #[error("there is no scenario {name:?}, nor a file of this name; the scenarios are: {known}")]
+    NoScenario {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+
+    /// A scenario that makes no sense.
+    #[error("{file}, {source}")]
+    Scenario {
+        /// Its file.
+        file: String,
+        /// What is wrong, and where.
+        source: ParseError,
+    },
+
+    /// A level that the mode doesn't have.
+    #[error("{mode} has no level {level}; it has: {levels}")]
+    NoLevel {
+        /// The mode.
+        mode: synod::Mode,
+        /// The level.
+        level: synod::Isolation,
+        /// Those that it has.
+        levels: String,
+    },
+
+    /// A picture of an anomaly that did not happen.
+    #[error("there is nothing to draw: the checker has found no anomaly")]
+    NothingToDraw,
+
+    /// A thread could not be started.
+    #[error("cannot start a thread: {source}")]
+    Thread {
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// What the engine recorded contradicts itself.
+    #[error("the engine's recording makes no sense, which is a fault of the engine: {source}")]
+    Recording {
+        /// What the checker said.
+        source: synod_checker::Error,
     },
 
     /// Ctrl-C.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use synod_storage::Timestamp;
 use synod_storage::wal::{FrameBuilder, SegmentInfo};
 use synod_txn::{
-    BeginOptions, CommitLog, Durability, Isolation, Mode, MultiVersion, Optimistic, Protocol, Store,
-    StoreOptions, TwoPhaseLocking,
+    BeginOptions, ChainLink, CommitLog, Durability, Isolation, Mode, MultiVersion, Optimistic, Protocol,
+    Store, StoreOptions, TwoPhaseLocking, WaitBell, Waiting,
 };
 
 use crate::background::Background;
@@ -296,6 +296,26 @@ impl Engine {
             unserializable: counts.audited_unserializable,
             examples: self.inner.store.audit_examples(),
         }
+    }
+
+    /// Who waits for a lock at this moment. Stops all waiting and granting for as long as it takes to look.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.inner.protocol.waiting()
+    }
+
+    /// A bell that rings whenever a transaction begins to wait for a lock; from the first call on. With
+    /// [`Engine::waiting`] a program can tell that a transaction has come to a stand, without polling. Not made for
+    /// production: it costs every wait another mutex.
+    pub fn wait_bell(&self) -> Arc<WaitBell> {
+        self.inner.protocol.wait_bell()
+    }
+
+    /// All versions of a key that there are, newest first, with who made them; also those that nobody has committed
+    /// yet, and those that nobody can see any more and that aren't removed yet. To look at, not to rely upon.
+    pub fn version_chain(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<Vec<ChainLink>> {
+        self.check_open()?;
+        table.check_engine(self.inner.id)?;
+        Ok(self.inner.store.version_chain(&table.inner, key.as_ref()))
     }
 
     /// What the transactions did that have ended since the last call, in the order in which they ended; nothing

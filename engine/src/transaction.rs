@@ -8,7 +8,7 @@ use bytes::Bytes;
 use synod_storage::{Timestamp, Version};
 use synod_txn::{
     Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Intent, Savepoint,
-    Snapshot as StoreSnapshot,
+    Snapshot as StoreSnapshot, TransactionId,
 };
 
 use crate::history::{Recording, recorded};
@@ -337,6 +337,16 @@ impl Transaction {
     pub fn abort_reason(&self) -> Option<Abort> {
         match &*self.body.borrow() {
             Body::ReadWrite(active) => active.abort_reason().cloned(),
+            Body::ReadOnly(..) => None,
+        }
+    }
+
+    /// Its name, as in aborts and in [`Engine::waiting`]. `None` if it reads a snapshot and nobody notices it.
+    pub fn id(&self) -> Option<TransactionId> {
+        match &*self.body.borrow() {
+            Body::ReadWrite(active) => {
+                active.slot().map(|slot| self.engine.inner.store.registry().owner(slot))
+            }
             Body::ReadOnly(..) => None,
         }
     }

@@ -66,7 +66,7 @@ pub enum Abort {
     /// after that change: no order of the three explains what they saw (multi-version, serializable).
     Unserializable {
         /// The change.
-        change: Change,
+        change: Box<Change>,
         /// The one who made it has itself read what a commit at this time overwrote (or it is that commit).
         change_comes_before: Timestamp,
         /// This transaction comes after one that committed, or read, at this time.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use synod_storage::{Table, Timestamp, Version};
 
-use crate::{Cursor, Durability, Mode, Result};
+use crate::{Cursor, Durability, Mode, Result, WaitBell, Waiting};
 
 /// How far transactions are kept apart (Adya, "Weak Consistency", MIT 1999; Berenson et al., "A Critique of
 /// ANSI SQL Isolation Levels", SIGMOD 1995). Ordered from weakest to strongest, but for one pair: repeatable read
@@ -141,6 +141,17 @@ pub trait Protocol: Send + Sync {
     fn begin_read_only(&self, isolation: Isolation) -> Result<Option<Box<dyn ActiveTransaction>>> {
         let _ = isolation;
         Ok(None)
+    }
+
+    /// Who waits for a lock, at one moment. Empty where nobody ever waits for longer than a commit takes.
+    fn waiting(&self) -> Vec<Waiting> {
+        Vec::new()
+    }
+
+    /// A bell that rings whenever a transaction begins to wait for a lock. Once there is one, it costs every wait
+    /// another mutex.
+    fn wait_bell(&self) -> Arc<WaitBell> {
+        WaitBell::new()
     }
 }
 

@@ -140,6 +140,11 @@ impl Registry {
         &self.slots[slot as usize]
     }
 
+    /// The name of the transaction that has this slot.
+    pub fn owner(&self, slot: u16) -> TransactionId {
+        self.slot(slot).id()
+    }
+
     /// The slots that were ever used.
     pub(crate) fn used_slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots[..self.used.load(Ordering::SeqCst)].iter().map(|padded| &**padded)

@@ -16,15 +16,43 @@ use synod_storage::{Record, Table, Timestamp, VersionState};
 use crate::cursor::Cursor;
 use crate::store::PREFETCH_DISTANCE;
 use crate::visibility::visible_at;
-use crate::{Snapshot, Store};
+use crate::{Snapshot, Store, TransactionId};
 
 /// A version: when it was committed, and its value, or `None` for a tombstone.
 pub type DatedValue<'v> = (Timestamp, Option<&'v [u8]>);
+
+/// Who made a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// A transaction that committed at this time.
+    Committed(Timestamp),
+    /// A transaction that hasn't committed yet.
+    Running(TransactionId),
+}
+
+/// A version in a chain: who made it, and its value, or `None` for a tombstone.
+pub type ChainLink = (Writer, Option<Vec<u8>>);
 
 /// Called with a key, and its versions, newest first; says whether to go on.
 pub type VisitVersions<'a> = dyn FnMut(&[u8], &[DatedValue<'_>]) -> bool + 'a;
 
 impl Store {
+    /// All that is there of a key, newest first, uncommitted versions included: for people who want to see it.
+    pub fn version_chain(&self, table: &Table, key: &[u8]) -> Vec<ChainLink> {
+        let guard = crossbeam_epoch::pin();
+        let mut next = table.index().get(key, &guard).and_then(Record::head);
+        let mut chain = Vec::new();
+        while let Some(version) = next {
+            let writer = match version.state() {
+                VersionState::Committed(at) => Writer::Committed(at),
+                VersionState::Pending { slot, .. } => Writer::Running(self.registry().owner(slot)),
+            };
+            chain.push((writer, version.value().map(<[u8]>::to_vec)));
+            next = version.next();
+        }
+        chain
+    }
+
     /// Delivers the next records of a table, one leaf of the index at a time, each with the versions that a
     /// reader sees at any timestamp from `horizon` up to the snapshot's. Records that no such reader sees are
     /// left out. The cursor goes forward. If `visit` says stop, the cursor stands behind that record.

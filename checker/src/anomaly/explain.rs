@@ -122,7 +122,7 @@ fn moral(pattern: Pattern, numbers: &[u32]) -> String {
 }
 
 /// What an edge says, as a sentence without its full stop.
-fn evidence(observed: &Observed<'_>, from: usize, to: usize, edge: &Edge) -> Evidence {
+pub(crate) fn evidence(observed: &Observed<'_>, from: usize, to: usize, edge: &Edge) -> Evidence {
     let (one, other) = (label(edge.from as usize), label(edge.to as usize));
     let transactions = observed.history.transactions();
     let (reason, key, text) = match edge.reason {

@@ -4,7 +4,7 @@ mod explain;
 mod kind;
 mod pattern;
 
-pub(crate) use explain::{explained, shortened};
+pub(crate) use explain::{evidence, explained, shortened};
 pub use kind::{CycleKind, Family, Kind, Order, Pattern};
 
 use crate::history::{Key, label};

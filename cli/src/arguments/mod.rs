@@ -1,9 +1,11 @@
 //! The command line.
 
+mod anomalies;
 mod bench;
 mod check;
 mod data;
 
+pub use anomalies::AnomaliesArguments;
 pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
 pub use check::{Assumption, CheckArguments};
 pub use data::{
@@ -30,6 +32,12 @@ pub enum Command {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Shows isolation anomalies: which mode prevents which, at which level, and how.
+    ///
+    /// Without a scenario all of those that come with the program are run, under all modes at all their levels, and the
+    /// result is a table. With one scenario, a mode and a level, the run is told step by step. The exit status is 1 if
+    /// something comes out other than the scenario's file expects.
+    Anomalies(AnomaliesArguments),
     /// Writes the records of a database as lines of JSON.
     ///
     /// All of them as of one moment. The last line counts what came before, so that a dump that was cut is noticed.

@@ -1,5 +1,6 @@
 //! What the commands do. Each returns whether everything it checked was in order.
 
+pub(crate) mod anomalies;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod checkpoint;

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_epoch::Guard;
@@ -16,6 +17,7 @@ use synod_storage::{Record, RecordPtr, Table};
 use super::policy::DeadlockPolicy;
 use super::queue::{Decision, Queue};
 use super::waits::{Outcome, Place, Waits};
+use super::watch::{WaitBell, Waiting};
 use super::word::{Modes, Word};
 use crate::registry::Registry;
 use crate::{Abort, DeadlockMember};
@@ -30,6 +32,8 @@ pub(crate) struct LockTable {
     shards: Box<[CachePadded<Mutex<Shard>>]>,
     waits: Waits,
     policy: DeadlockPolicy,
+    /// For whoever watches.
+    bell: OnceLock<Arc<WaitBell>>,
 }
 
 /// Who asks for a lock, and how patient it is.
@@ -74,7 +78,27 @@ impl LockTable {
             shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
             waits: Waits::new(),
             policy,
+            bell: OnceLock::new(),
         }
+    }
+
+    /// A bell that rings whenever a transaction begins to wait.
+    pub(crate) fn bell(&self) -> Arc<WaitBell> {
+        self.bell.get_or_init(WaitBell::new).clone()
+    }
+
+    /// Who waits. All shards are locked for this, so that nobody is met who has lain down and may yet be the victim
+    /// of a deadlock, or is about to be granted what it wants.
+    pub(crate) fn waiting(&self, registry: &Registry) -> Vec<Waiting> {
+        let _shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+        let id = |slot: u16| registry.slot(slot).id();
+        let told = |(slot, Place { table, key }, blockers): (u16, Place, Vec<u16>)| Waiting {
+            transaction: id(slot),
+            table,
+            key,
+            waits_for: blockers.into_iter().map(id).collect(),
+        };
+        self.waits.all().into_iter().map(told).collect()
     }
 
     fn shard(&self, record: RecordPtr) -> &Mutex<Shard> {
@@ -97,6 +121,9 @@ impl LockTable {
             Step::Done(acquired) => Ok(acquired),
             Step::Wait { is_first } => {
                 requester.registry.slot(requester.slot).counts.lock_wait();
+                if let Some(bell) = self.bell.get() {
+                    bell.ring();
+                }
                 let deadline = deadline_after(requester.timeout);
                 let outcome = guard.repin_after(|| self.waits.sleep(requester.slot, deadline));
                 let abort = match outcome {

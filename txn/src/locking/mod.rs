@@ -6,6 +6,7 @@
 //!
 //! - [`word`]: locks in the control word, the usual case;
 //! - [`queue`], [`lock_table`], [`waits`], [`policy`]: contended locks, waiting, and deadlocks;
+//! - [`watch`]: for those who want to see who waits;
 //! - [`writer`], [`write`], [`commit`]: a running transaction: its locks, its pending versions, its end.
 
 pub(crate) mod commit;
@@ -13,6 +14,7 @@ pub(crate) mod lock_table;
 mod policy;
 mod queue;
 mod waits;
+mod watch;
 pub(crate) mod word;
 mod write;
 pub(crate) mod writer;
@@ -20,6 +22,7 @@ pub(crate) mod writer;
 use std::sync::Arc;
 
 pub use policy::DeadlockPolicy;
+pub use watch::{WaitBell, Waiting};
 
 use crate::Store;
 use lock_table::LockTable;
@@ -33,6 +36,11 @@ pub(crate) struct Locking {
 }
 
 impl Locking {
+    /// Who waits for a lock, at one moment.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+        self.lock_table.waiting(self.store.registry())
+    }
+
     /// No locks yet. No other protocol works on the store.
     pub(crate) fn new(store: Arc<Store>, policy: DeadlockPolicy) -> Self {
         Locking { store, lock_table: LockTable::new(policy) }

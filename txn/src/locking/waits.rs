@@ -132,6 +132,14 @@ impl Waits {
         }
     }
 
+    /// Who waits, for what, and because of whom.
+    pub(crate) fn all(&self) -> Vec<(u16, Place, Vec<u16>)> {
+        let graph = self.graph.lock();
+        let mut all: Vec<_> = graph.waiting.iter().map(|(&slot, node)| node.told(slot)).collect();
+        all.sort_unstable_by_key(|&(slot, ..)| slot);
+        all
+    }
+
     /// `slot` no longer waits.
     pub(crate) fn get_up(&self, slot: u16) {
         self.graph.lock().waiting.remove(&slot);
@@ -165,6 +173,12 @@ impl Waits {
         graph.waiting.remove(&victim);
         self.wake(victim, State::Aborted(abort));
         Some(None)
+    }
+}
+
+impl Node {
+    fn told(&self, slot: u16) -> (u16, Place, Vec<u16>) {
+        (slot, self.place.clone(), self.blockers.clone())
     }
 }
 

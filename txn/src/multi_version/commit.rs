@@ -77,7 +77,7 @@ fn admit(commit: &Committing<'_>, tracking: &Tracking, snapshot: Timestamp) -> R
         return Ok(());
     }
     Err(Abort::Unserializable {
-        change,
+        change: Box::new(change),
         change_comes_before: before,
         comes_after: after,
         // SAFETY: the record is locked by the transaction.
@@ -105,7 +105,7 @@ pub(super) fn check_reads(store: &Store, reads: &ReadSet, snapshot: Timestamp) -
     match found {
         None => Ok(()),
         Some((change_comes_before, change)) => Err(Abort::Unserializable {
-            change,
+            change: Box::new(change),
             change_comes_before,
             comes_after: snapshot,
             overwritten: None,

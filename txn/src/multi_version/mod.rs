@@ -73,7 +73,7 @@ use std::sync::Arc;
 
 use crate::locking::{DeadlockPolicy, Locking};
 use crate::protocol::{ActiveTransaction, BeginOptions, Isolation, Protocol};
-use crate::{Mode, Result, Store};
+use crate::{Mode, Result, Store, WaitBell, Waiting};
 use read_only::ReadOnly;
 use transaction::Transaction;
 
@@ -100,6 +100,14 @@ impl Protocol for MultiVersion {
     fn begin(&self, options: &BeginOptions) -> Result<Box<dyn ActiveTransaction>> {
         self.mode().check(options.isolation)?;
         Ok(Box::new(Transaction::begin(self, options)?))
+    }
+
+    fn waiting(&self) -> Vec<Waiting> {
+        self.locking.waiting()
+    }
+
+    fn wait_bell(&self) -> Arc<WaitBell> {
+        self.locking.lock_table.bell()
     }
 
     fn begin_read_only(&self, isolation: Isolation) -> Result<Option<Box<dyn ActiveTransaction>>> {

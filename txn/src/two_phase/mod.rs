@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use crate::locking::{DeadlockPolicy, Locking};
 use crate::protocol::{ActiveTransaction, BeginOptions, Protocol};
-use crate::{Mode, Result, Store};
+use crate::{Mode, Result, Store, WaitBell, Waiting};
 use transaction::Transaction;
 
 /// Two-phase locking over a store.
@@ -57,5 +57,13 @@ impl Protocol for TwoPhaseLocking {
     fn begin(&self, options: &BeginOptions) -> Result<Box<dyn ActiveTransaction>> {
         self.mode().check(options.isolation)?;
         Ok(Box::new(Transaction::begin(self, options)?))
+    }
+
+    fn waiting(&self) -> Vec<Waiting> {
+        self.locking.waiting()
+    }
+
+    fn wait_bell(&self) -> Arc<WaitBell> {
+        self.locking.lock_table.bell()
     }
 }
