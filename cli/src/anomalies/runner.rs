@@ -369,6 +369,11 @@ impl<'s> Runner<'s> {
 
 /// Puts the rows there, and forgets that it did.
 fn fill(engine: &Engine, scenario: &Scenario) -> Result<()> {
+    // The engine's numbers shall rise in the order in which transactions begin: the victim of a deadlock is the youngest,
+    // and of the same age the one with the greatest number. A number counts the uses of a slot, so all slots of the
+    // scenario's transactions are used once, and none of them by what is done here.
+    let begin = |_| engine.begin(TransactionOptions::new());
+    let others = (0..scenario.transactions).map(begin).collect::<synod::Result<Vec<_>>>()?;
     // Nobody shall create a table in the middle of a step.
     for place in scenario.places() {
         engine.table(&place.table)?;
@@ -385,10 +390,7 @@ fn fill(engine: &Engine, scenario: &Scenario) -> Result<()> {
         setup.put(&engine.table(&place.table)?, &place.key, value.to_string())?;
     }
     setup.commit()?;
-    // From now on the engine's numbers rise in the order in which transactions begin, as long as none has ended: the
-    // victim of a deadlock is the youngest, and of the same age the one with the greatest number.
-    let begin = |_| engine.begin(TransactionOptions::new());
-    drop((0..scenario.transactions).map(begin).collect::<synod::Result<Vec<_>>>()?);
+    drop(others);
     drop(engine.take_history());
     Ok(())
 }

@@ -7,3 +7,4 @@ mod slots;
 mod stage;
 mod timeouts;
 mod upgrades;
+mod waiting;
