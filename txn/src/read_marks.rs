@@ -7,8 +7,8 @@
 //! writer's snapshot mean nothing to it, so nothing is ever cleaned up.
 //!
 //! A record has two marks: one for itself, and one for the *gap* in front of it, for those who have read a range
-//! and found nothing there. Who inserts into a gap gives the new record the gap's mark, so that both halves have
-//! it; when a record leaves the index, its marks go into one that stands for all gaps.
+//! and found nothing there. Who inserts into a gap gives the new record the gap's mark, as both of its own: so both
+//! halves of the gap have it, and whoever writes the key after the insertion was undone finds it, too; when a record leaves the index, its marks go into one that stands for all gaps.
 //!
 //! *Pivots* are transactions that have committed, and have read something before another one, which committed
 //! before them, overwrote it. They are few; the table names the earliest such other.

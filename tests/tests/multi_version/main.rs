@@ -80,6 +80,19 @@ fn an_insertion_splits_a_gap_and_both_parts_stay_read() {
 }
 
 #[test]
+fn what_is_left_of_an_insertion_is_read_as_its_gap_was() {
+    let stage = Stage::with(&["x", "z"]);
+    let late = stage.begin_before_x();
+    stage.find_nothing("b", "d");
+    let undone = stage.begin();
+    undone.put(&stage.table, "c", "").unwrap();
+    undone.abort();
+    // Now there is a record of this key, with nothing in it.
+    late.put(&stage.table, "c", "").unwrap();
+    assert!(is_unserializable(late.commit()));
+}
+
+#[test]
 fn a_gap_stays_read_when_the_record_behind_it_has_left_the_index() {
     let stage = Stage::with(&["m", "x", "z"]);
     let snapshot = stage.engine.snapshot().unwrap();

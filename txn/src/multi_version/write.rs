@@ -104,7 +104,9 @@ impl Transaction {
         };
         let make = || {
             let record = Record::allocate(key, Word::owned_by(slot).0);
+            // Who has read the gap has read both parts of it, and found this key absent.
             marks.mark_gap(record.ptr(), gap_readers.get());
+            marks.mark_record(record.ptr(), gap_readers.get());
             record
         };
         let Insertion::Inserted(record) = table.index().insert(key, make, admit, guard) else { return None };
