@@ -9,6 +9,9 @@ use synod_checker::{History, Key, KeyRange, Name, Operation, Outcome, Transactio
 /// A key with its table.
 type Place = (String, Bytes);
 
+/// A key, and a value that somebody wrote to it.
+type Written = (Place, Option<Bytes>);
+
 /// The history of these transactions. A key is called by its table and itself, with a slash between them.
 ///
 /// A version is known by its commit timestamp; one that was never committed gets a number above all timestamps.
@@ -49,7 +52,7 @@ struct Writes {
     /// For each committed version its number among its transaction's writes of that key.
     last_step: HashMap<(Place, u64), u32>,
     /// For each value the one that wrote it, with the number of the write.
-    writers: HashMap<(Place, Option<Bytes>), Vec<(usize, u32)>>,
+    writers: HashMap<Written, Vec<(usize, u32)>>,
     /// What was deleted at some time.
     deleted: HashSet<Place>,
 }

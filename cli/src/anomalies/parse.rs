@@ -94,7 +94,7 @@ impl Parser {
         let operation = operation(text)?;
         let name = format!("T{}", transaction + 1);
         let own = || self.steps.iter().filter(|step| step.transaction == transaction);
-        match own().last() {
+        match own().next_back() {
             None if operation != Operation::Begin => return Err(format!("{name} has not begun yet")),
             Some(_) if operation == Operation::Begin => {
                 return Err(format!("{name} has begun already; each transaction has a name of its own"));
