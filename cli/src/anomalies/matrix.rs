@@ -99,9 +99,14 @@ fn head((mode, level): &Column) -> String {
 }
 
 const LEGEND: &str = "\
-ALLOWED: the anomaly happened. Else it did not, and: –: nobody noticed; waits: somebody waited for a lock;
-deadlock, conflict, changed, skew: the engine aborted somebody, as a deadlock's victim, for a write conflict, for a read
-that had changed, or for an order that would not be serializable.";
+ALLOWED   the anomaly happened
+–         it did not, and nobody noticed anything
+waits     it did not, and somebody waited for a lock
+deadlock  it did not, and the engine aborted somebody: the victim of a deadlock,
+conflict      who came second to write,
+changed       who had read what was changed before its commit,
+skew          whom no order would have explained
+More: synod anomalies G2-item --mode mvcc --level snapshot";
 
 /// An outcome in a word.
 fn cell(outcome: &Outcome) -> String {

@@ -2,7 +2,7 @@
 //!
 //! A *scenario* is a short script: what is in the tables, what some transactions do, in which order, and what would be
 //! an anomaly. It is run on a real engine ([`runner`]), under each mode at each of its levels; whether the anomaly
-//! happened is found in what the engine recorded, by the checker, or in what the steps returned ([`verdict`]). The result
+//! happened is found in what the engine recorded, by the checker, or in what the steps returned ([`judge`]). The result
 //! is a matrix ([`matrix`]), the story of one run ([`story`]), or what becomes of all interleavings ([`permute`]).
 //!
 //! ```text

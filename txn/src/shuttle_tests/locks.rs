@@ -155,3 +155,29 @@ fn no_two_transactions_share_an_id() {
         assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     });
 }
+
+#[test]
+fn who_looks_never_meets_a_deadlock_that_is_about_to_be_broken() {
+    explore(|| {
+        let scene = Scene::holding(DeadlockPolicy::Detect, &["a", "b"]);
+        let looker = scene.thread(|scene| {
+            for _ in 0..3 {
+                let waiting = scene.protocol.waiting();
+                let waits_for_a_waiter = |waiter: &crate::Waiting| {
+                    waiting.iter().any(|other| waiter.waits_for.contains(&other.transaction))
+                };
+                // Of two transactions, one waits for the other, and that one goes on.
+                assert!(!waiting.iter().any(waits_for_a_waiter), "{waiting:?}");
+            }
+        });
+        let writers = ["ab", "ba"].map(|order| {
+            scene.thread(move |scene| {
+                scene.transact(Isolation::Serializable, |txn| {
+                    order.chars().try_for_each(|key| scene.put(txn, &key.to_string(), 1))
+                });
+            })
+        });
+        join(writers.into_iter().chain([looker]));
+        scene.assert_unlocked();
+    });
+}
