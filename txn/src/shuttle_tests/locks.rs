@@ -3,7 +3,7 @@
 use shuttle::sync::atomic::AtomicUsize;
 use synod_storage::sync::Ordering;
 
-use super::scene::{Scene, explore, join};
+use super::scene::{Scene, explore, interrupt_everywhere, join};
 use crate::DeadlockPolicy;
 use crate::protocol::{Intent, Isolation};
 
@@ -158,10 +158,10 @@ fn no_two_transactions_share_an_id() {
 
 #[test]
 fn who_looks_never_meets_a_deadlock_that_is_about_to_be_broken() {
-    explore(|| {
+    interrupt_everywhere(|| {
         let scene = Scene::holding(DeadlockPolicy::Detect, &["a", "b"]);
         let looker = scene.thread(|scene| {
-            for _ in 0..3 {
+            for _ in 0..20 {
                 let waiting = scene.protocol.waiting();
                 let waits_for_a_waiter = |waiter: &crate::Waiting| {
                     waiting.iter().any(|other| waiter.waits_for.contains(&other.transaction))
@@ -170,11 +170,12 @@ fn who_looks_never_meets_a_deadlock_that_is_about_to_be_broken() {
                 assert!(!waiting.iter().any(waits_for_a_waiter), "{waiting:?}");
             }
         });
-        let writers = ["ab", "ba"].map(|order| {
+        // Each holds one of the two already, so that only the look has to come at a certain moment.
+        let writers = [("a", "b"), ("b", "a")].map(|(first, second)| {
+            let mut txn = scene.begin(Isolation::Serializable, None);
+            scene.put(&mut txn, first, 1).unwrap();
             scene.thread(move |scene| {
-                scene.transact(Isolation::Serializable, |txn| {
-                    order.chars().try_for_each(|key| scene.put(txn, &key.to_string(), 1))
-                });
+                let _ = scene.put(&mut txn, second, 2);
             })
         });
         join(writers.into_iter().chain([looker]));
