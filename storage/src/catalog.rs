@@ -16,8 +16,9 @@ pub struct Catalog {
 #[derive(Debug, Default)]
 struct Inner {
     by_name: HashMap<Box<str>, Arc<Table>>,
-    /// Indexed by table number; `None` for a number whose table was dropped, or not yet created.
-    by_id: Vec<Option<Arc<Table>>>,
+    by_id: HashMap<TableId, Arc<Table>>,
+    /// The first number that no table has had.
+    next: u32,
     /// Tables whose names the log may still be asked for.
     dropped: Vec<DroppedTable>,
 }
@@ -46,17 +47,17 @@ impl Catalog {
 
     /// The table of this number; `None` if it was dropped.
     pub fn by_id(&self, id: TableId) -> Option<Arc<Table>> {
-        self.inner.read().by_id.get(id.0 as usize).cloned().flatten()
+        self.inner.read().by_id.get(&id).cloned()
     }
 
     /// The first number that no table has had yet.
     pub fn next_id(&self) -> TableId {
-        TableId(self.inner.read().by_id.len() as u32)
+        TableId(self.inner.read().next)
     }
 
     /// Whether a table, living or dropped, has had this number.
     pub fn knows(&self, id: TableId) -> bool {
-        (id.0 as usize) < self.inner.read().by_id.len()
+        id.0 < self.inner.read().next
     }
 
     /// All tables, in the order of their names.
@@ -70,11 +71,8 @@ impl Catalog {
     pub fn create(&self, id: TableId, name: &str) -> Arc<Table> {
         let table = Arc::new(Table::new(id, name));
         let mut inner = self.inner.write();
-        let position = id.0 as usize;
-        if inner.by_id.len() <= position {
-            inner.by_id.resize(position + 1, None);
-        }
-        inner.by_id[position] = Some(table.clone());
+        inner.next = inner.next.max(id.0.saturating_add(1));
+        inner.by_id.insert(id, table.clone());
         inner.by_name.insert(name.into(), table.clone());
         table
     }
@@ -82,8 +80,7 @@ impl Catalog {
     /// Sees to it that no number below `next` is given out any more.
     pub fn reserve_ids(&self, next: TableId) {
         let mut inner = self.inner.write();
-        let known = inner.by_id.len().max(next.0 as usize);
-        inner.by_id.resize(known, None);
+        inner.next = inner.next.max(next.0);
     }
 
     /// The tables that were dropped and not yet forgotten, in the order of their end.
@@ -104,7 +101,7 @@ impl Catalog {
     /// The name of the table with this number, even if it was dropped, as long as it isn't forgotten.
     pub fn name_of(&self, id: TableId) -> Option<Box<str>> {
         let inner = self.inner.read();
-        match inner.by_id.get(id.0 as usize)? {
+        match inner.by_id.get(&id) {
             Some(table) => Some(table.name().into()),
             None => inner.dropped.iter().find(|table| table.id == id).map(|table| table.name.clone()),
         }
@@ -114,7 +111,7 @@ impl Catalog {
     /// remembered until [`Catalog::forget_dropped`].
     pub fn remove(&self, id: TableId, at: Timestamp) -> Option<Arc<Table>> {
         let mut inner = self.inner.write();
-        let table = inner.by_id.get_mut(id.0 as usize)?.take()?;
+        let table = inner.by_id.remove(&id)?;
         inner.by_name.remove(table.name());
         inner.dropped.push(DroppedTable { id, name: table.name().into(), at });
         table.mark_dropped();

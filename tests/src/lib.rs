@@ -3,6 +3,7 @@
 pub mod campaign;
 pub mod conformance;
 pub mod crash;
+pub mod fuzz;
 pub mod histories;
 pub mod kill;
 pub mod memory;

@@ -75,36 +75,44 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn load(&mut self, unit: &Unit, buffer: &mut UnitBuffer) -> Result<()> {
         let table = self.catalog.by_id(unit.table).expect("the reader has checked the units' tables");
-        self.reader.read_unit(unit, buffer, &mut |key, versions| {
-            self.load_record(&table, key, versions);
-            Ok(())
+        let (reader, garbage) = (self.reader, &mut self.garbage);
+        let twice = || reader.damaged(unit, "a key is there twice");
+        reader.read_unit(unit, buffer, &mut |key, versions| {
+            load_record(&table, self.cutoff, key, versions, garbage).ok_or_else(twice)
         })
     }
+}
 
-    fn load_record(&mut self, table: &Table, key: &[u8], versions: Versions<'_>) {
-        let guard = crossbeam_epoch::pin();
-        let mut chain: Option<(Version<'_>, Timestamp)> = None;
-        let mut last: Option<(Version<'_>, Timestamp)> = None;
-        for (at, value) in versions {
-            // Whatever a version that isn't kept has replaced isn't either.
-            if last.is_some_and(|(_, newer)| !self.cutoff.keeps(newer)) {
-                break;
-            }
-            if last.is_none() && value.is_none() && !self.cutoff.keeps(at) {
-                return;
-            }
-            let version = Version::allocate(value, VersionState::Committed(at));
-            match last {
-                None => chain = Some((version, at)),
-                Some((newer, _)) => newer.set_next(Some(version)),
-            }
-            last = Some((version, at));
-        }
-        let (Some((head, ripe_at)), Some((oldest, _))) = (chain, last) else { return };
-        let record = restore::record_for(table, key, &guard);
-        record.set_head(Some(head));
-        if head != oldest || head.value().is_none() {
-            restore::note_garbage((table, record), ripe_at, &mut self.garbage);
-        }
+/// Puts a record into its table; `None` if there is one with that key already.
+fn load_record(
+    table: &Table,
+    cutoff: Cutoff,
+    key: &[u8],
+    versions: Versions<'_>,
+    garbage: &mut Vec<RecoveredGarbage>,
+) -> Option<()> {
+    let Some((ripe_at, newest)) = versions.clone().next() else { return Some(()) };
+    if newest.is_none() && !cutoff.keeps(ripe_at) {
+        return Some(());
     }
+    let guard = crossbeam_epoch::pin();
+    let record = restore::insert(table, key, &guard)?;
+    let mut last: Option<(Version<'_>, Timestamp)> = None;
+    for (at, value) in versions {
+        // Whatever a version that isn't kept has replaced isn't either.
+        if last.is_some_and(|(_, newer)| !cutoff.keeps(newer)) {
+            break;
+        }
+        let version = Version::allocate(value, VersionState::Committed(at));
+        match last {
+            None => record.set_head(Some(version)),
+            Some((newer, _)) => newer.set_next(Some(version)),
+        }
+        last = Some((version, at));
+    }
+    let has_past = last.is_some_and(|(oldest, _)| record.head() != Some(oldest));
+    if has_past || newest.is_none() {
+        restore::note_garbage((table, record), ripe_at, garbage);
+    }
+    Some(())
 }

@@ -17,6 +17,7 @@
 //! Tables are created and dropped by the reader, ahead of the workers. That is harmless: nothing that comes
 //! before a table's creation writes to it, and what came before its drop need not be applied any more.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,13 +40,17 @@ const PIECES_AHEAD: usize = 4;
 /// Logs of up to so many pieces are replayed by the reader itself.
 const PIECES_ALONE: usize = 1;
 
-/// The tables by number; `None` for one that was dropped.
-type Tables = RwLock<Vec<Option<Arc<Table>>>>;
+/// The tables that writes go to.
+struct Tables {
+    living: BTreeMap<TableId, Arc<Table>>,
+    /// No table has had this number, nor one above it.
+    next: TableId,
+}
 
 /// A replay under way.
 pub(super) struct Replay<'scope, 'a> {
     catalog: &'a Catalog,
-    tables: Arc<Tables>,
+    tables: Arc<RwLock<Tables>>,
     cutoff: Cutoff,
     /// The directory of the log.
     log: PathBuf,
@@ -63,8 +68,8 @@ struct Worker<'scope> {
 impl<'scope, 'a> Replay<'scope, 'a> {
     /// A replay onto the tables of a catalog.
     pub(super) fn new(catalog: &'a Catalog, cutoff: Cutoff, log: PathBuf) -> Self {
-        let known = (0..catalog.next_id().0).map(|id| catalog.by_id(TableId(id))).collect();
-        let tables = Arc::new(RwLock::new(known));
+        let living = catalog.tables().into_iter().map(|table| (table.id(), table)).collect();
+        let tables = Arc::new(RwLock::new(Tables { living, next: catalog.next_id() }));
         let alone =
             Applier { share: Share { index: 0, of: 1 }, tables: tables.clone(), cutoff, garbage: vec![] };
         Replay { catalog, tables, cutoff, log, alone, pieces: 0, workers: Vec::new() }
@@ -77,17 +82,19 @@ impl<'scope, 'a> Replay<'scope, 'a> {
             Piece::CreateTable { table: id, name, .. } => {
                 let mut tables = self.tables.write();
                 // Numbers are given out in their order, and never again.
-                if id.0 as usize != tables.len() {
+                if id != tables.next {
                     return Err(self.senseless(format!("table {} ({name}) is created out of turn", id.0)));
                 }
-                tables.push(Some(self.catalog.create(id, &name)));
+                if self.catalog.by_name(&name).is_some() {
+                    return Err(self.senseless(format!("table {} ({name}) is created a second time", id.0)));
+                }
+                tables.living.insert(id, self.catalog.create(id, &name));
+                tables.next = self.catalog.next_id();
                 Ok(())
             }
             Piece::DropTable { table: id, timestamp } => {
                 self.catalog.remove(id, timestamp);
-                if let Some(table) = self.tables.write().get_mut(id.0 as usize) {
-                    *table = None;
-                }
+                self.tables.write().living.remove(&id);
                 Ok(())
             }
         }
@@ -177,7 +184,7 @@ fn hash(table: TableId, key: &[u8]) -> u64 {
 /// Applies one worker's share of the commits.
 struct Applier {
     share: Share,
-    tables: Arc<Tables>,
+    tables: Arc<RwLock<Tables>>,
     cutoff: Cutoff,
     garbage: Vec<RecoveredGarbage>,
 }
@@ -204,10 +211,10 @@ impl Applier {
                 if !self.share.has(id, key) {
                     continue;
                 }
-                let table = match tables.get(id.0 as usize) {
-                    Some(Some(table)) => &**table,
+                let table = match tables.living.get(&id) {
+                    Some(table) => &**table,
                     // Dropped: a transaction that ran beside the drop may have committed after it.
-                    Some(None) => continue,
+                    None if id < tables.next => continue,
                     None => {
                         let (path, offset) = commits.place(index);
                         let reason =

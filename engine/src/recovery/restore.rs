@@ -10,11 +10,23 @@ use synod_txn::RecoveredGarbage;
 use super::Cutoff;
 
 /// The record of a key, put into the index if it isn't there.
-pub(super) fn record_for<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Record<'g> {
-    match table.index().insert(key, || Record::allocate(key, 0), |_| true, guard) {
+fn record_for<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Record<'g> {
+    match add(table, key, guard) {
         Insertion::Inserted(record) | Insertion::Present(record) => record,
         Insertion::Refused(_) => unreachable!("every insertion is admitted during recovery"),
     }
+}
+
+/// Puts a record into the index; `None` if there is one with that key.
+pub(super) fn insert<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
+    match add(table, key, guard) {
+        Insertion::Inserted(record) => Some(record),
+        Insertion::Present(_) | Insertion::Refused(_) => None,
+    }
+}
+
+fn add<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Insertion<'g> {
+    table.index().insert(key, || Record::allocate(key, 0), |_| true, guard)
 }
 
 /// Writes a commit's version of a key on top of those before it, and frees these unless they are kept.

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::CheckpointHeader;
 use crate::device::DeviceFile;
-use crate::wal::{LogPosition, LogStart, crc32c};
+use crate::wal::{LogPosition, LogStart, SEGMENT_NUMBER_MAX, crc32c};
 use crate::{Error, Identity, Result, TableId, Timestamp};
 
 /// The header's length.
@@ -87,7 +87,15 @@ pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<(CheckpointHead
     }
     let [identity, timestamp, horizon, segment, after, reaches_segment, reaches_offset, next_table] =
         numbers(&page[NUMBERS_OFFSET..]);
-    let next_table = u32::try_from(next_table).map_err(|_| corrupt(path, 0, "the header makes no sense"))?;
+    let senseless = || corrupt(path, 0, "the header makes no sense");
+    let next_table = u32::try_from(next_table).map_err(|_| senseless())?;
+    let is_sensible = timestamp <= Timestamp::MAX.0
+        && horizon <= timestamp
+        && after <= timestamp
+        && segment <= SEGMENT_NUMBER_MAX;
+    if !is_sensible {
+        return Err(senseless());
+    }
     let reaches = LogPosition { segment: reaches_segment, offset: reaches_offset };
     let header = CheckpointHeader {
         timestamp: Timestamp(timestamp),

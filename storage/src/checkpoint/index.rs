@@ -8,6 +8,8 @@
 //! All numbers are varints but the CRC, which has four bytes; names are UTF-8 with their length in front. The blocks follow each other without
 //! gaps, so their lengths say where they are.
 
+use std::collections::HashSet;
+
 use super::entry::{push_varint, take, take_varint};
 use super::header::HEADER_BYTES;
 use crate::{DroppedTable, TableId, Timestamp};
@@ -95,7 +97,9 @@ impl Index {
         let follows = |pair: &[BlockInfo]| {
             pair[0].table <= pair[1].table && (!pair[1].continues || pair[0].table == pair[1].table)
         };
+        let mut names = HashSet::new();
         tables_ascend
+            && self.tables.iter().all(|(_, name)| names.insert(name))
             && self.blocks.iter().all(|block| has_table(block.table))
             && self.blocks.windows(2).all(follows)
             && self.blocks.first().is_none_or(|block| !block.continues)

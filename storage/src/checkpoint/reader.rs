@@ -66,10 +66,11 @@ impl CheckpointReader {
             return Err(corrupt(path, 0, "the checkpoint's header is that of another checkpoint"));
         }
         let index = read_index(&*file, path, &trailer)?;
-        let counts = |count: fn(&BlockInfo) -> u64| index.blocks.iter().map(count).sum::<u64>();
+        let counts =
+            |count: fn(&BlockInfo) -> u64| index.blocks.iter().map(count).try_fold(0, u64::checked_add);
         let is_consistent = index.end() == trailer.index_offset
-            && counts(|block| block.records) == trailer.records
-            && counts(|block| block.versions) == trailer.versions
+            && counts(|block| block.records) == Some(trailer.records)
+            && counts(|block| block.versions) == Some(trailer.versions)
             && index.tables.last().is_none_or(|(id, _)| *id < header.next_table);
         if !is_consistent {
             return Err(corrupt(path, trailer.index_offset, "the index and the rest contradict each other"));
@@ -151,6 +152,9 @@ impl CheckpointReader {
             let block = self.index.blocks[position];
             let goes_on = self.index.blocks.get(position + 1).is_some_and(|next| next.continues);
             let mut rest = self.read_block(&block, stored, unpacked)?;
+            if rest.is_empty() {
+                return Err(self.senseless(&block, "there is nothing in it"));
+            }
             let mut counted = (0, 0);
             let mut is_first = true;
             if !block.continues {
@@ -199,6 +203,11 @@ impl CheckpointReader {
             return Err(self.senseless(block, "the file ends within it"));
         }
         open_block(stored, block.crc, unpacked).map_err(|reason| self.senseless(block, reason))
+    }
+
+    /// The error of whoever finds that a unit makes no sense.
+    pub fn damaged(&self, unit: &Unit, reason: &str) -> Error {
+        self.senseless(&self.index.blocks[unit.blocks.start], reason)
     }
 
     fn senseless(&self, block: &BlockInfo, reason: &str) -> Error {

@@ -75,6 +75,7 @@ pub use self::live::LogReader;
 pub use self::piece::{Commits, Piece};
 pub use self::position::{LogPosition, LogStart};
 pub use self::recovery::{Cut, Recovery, Replay};
+pub(crate) use self::segment::NUMBER_MAX as SEGMENT_NUMBER_MAX;
 pub use self::verify::{LogSummary, verify_log};
 pub use crate::home::WAL_DIRECTORY;
 

@@ -148,7 +148,8 @@ fn open_kept(place: &Place, listed: &[(u64, PathBuf)], first: &Segment) -> Vec<S
 fn open_needed(place: &Place, listed: &[(u64, PathBuf)], start: LogStart) -> Result<Vec<Segment>> {
     let newest_noted = place.home.log_end().segment;
     let mut segments: Vec<Segment> = Vec::new();
-    for (expected, (number, path)) in (start.segment..).zip(listed) {
+    for (index, (number, path)) in (0..).zip(listed) {
+        let expected = start.segment + index;
         if *number > expected {
             let why = format!("{} is there", path.display());
             return Err(segment::missing(&place.directory, expected, &why));
@@ -210,7 +211,7 @@ fn remove_unfinished(place: &Place, path: &Path) -> Result<()> {
 }
 
 /// Whether there are only zeros where a segment's frames would be.
-fn has_no_frames(file: &dyn DeviceFile, path: &Path) -> Result<bool> {
+pub(super) fn has_no_frames(file: &dyn DeviceFile, path: &Path) -> Result<bool> {
     let size = file.size()?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut position = HEADER_BYTES;
@@ -302,10 +303,9 @@ impl<'c, 'r> Recoverer<'c, 'r> {
     /// Checks that a segment follows the frames that were replayed before it, or, for the first one, that
     /// there is no gap between it and the checkpoint.
     fn check_predecessor(&mut self, segment: &Segment) -> Result<()> {
-        let says = segment.header.previous_timestamp;
-        let is_first = self.found.segments == 0;
-        if is_first && says <= self.start.after {
-            self.found.last_timestamp = says;
+        if self.found.segments == 0 {
+            check_begins(segment, self.start.after)?;
+            self.found.last_timestamp = segment.header.previous_timestamp;
         }
         check_follows(segment, self.found.last_timestamp)
     }
@@ -326,6 +326,17 @@ pub(super) fn check_size(segment: &Segment, end: u64) -> Result<()> {
     }
     let reason = format!("the file has {} bytes, but its successor says it has {end}", segment.size);
     Err(Error::Corrupt { path: segment.path.to_path_buf(), offset: segment.size.min(end), reason })
+}
+
+/// Checks that there is no gap between a checkpoint with all commits up to `after`, or the beginning of all, and
+/// the first segment behind it.
+pub(super) fn check_begins(segment: &Segment, after: Timestamp) -> Result<()> {
+    let says = segment.header.previous_timestamp;
+    if says <= after {
+        return Ok(());
+    }
+    let reason = format!("the segment follows timestamp {says}, but what comes before it ends with {after}");
+    Err(Error::Corrupt { path: segment.path.to_path_buf(), offset: 0, reason })
 }
 
 /// Checks that a segment follows the frame with the timestamp `last`.

@@ -27,6 +27,9 @@ pub(super) const FORMAT_VERSION: u32 = 2;
 /// The number of a log's first segment.
 pub(super) const FIRST_NUMBER: u64 = 1;
 
+/// No log comes to this number.
+pub(crate) const NUMBER_MAX: u64 = u64::MAX / 2;
+
 const MAGIC: &[u8; 8] = b"SYNODWAL";
 const VERSION_OFFSET: usize = 8;
 const CRC_OFFSET: usize = 12;
@@ -104,7 +107,8 @@ pub(super) fn path(directory: &Path, number: u64) -> PathBuf {
 fn number_of(path: &Path) -> Option<u64> {
     let digits = path.file_name()?.to_str()?.strip_suffix(NAME_EXTENSION)?;
     let is_number = digits.len() == NAME_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_number { u64::from_str_radix(digits, 16).ok() } else { None }
+    let number = if is_number { u64::from_str_radix(digits, 16).ok() } else { None };
+    number.filter(|number| *number <= NUMBER_MAX)
 }
 
 /// The segments in a directory, in order: number and path. Files with other names are passed over.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::decode::Flaw;
 use super::position::{LogPosition, LogStart};
 use super::reader::{Next, PieceReader};
-use super::recovery::{Cut, Segment, check_follows, check_reaches, check_size, damaged_inside, open_segment};
+use super::recovery::{
+    Cut, Segment, check_begins, check_follows, check_reaches, check_size, damaged_inside, has_no_frames,
+    open_segment,
+};
 use super::segment::{self, HEADER_BYTES};
 use super::tail::{self, Tail};
 use super::{Piece, WAL_DIRECTORY};
@@ -44,7 +47,11 @@ pub fn verify_log(home: &Home, start: LogStart, report: &mut dyn FnMut(Damage)) 
     let last = listed.last().map(|(number, _)| *number);
     for (number, path) in listed {
         let opened = open_segment(home, number, &path);
-        if matches!(opened, Ok(None)) && Some(number) == last && number > home.log_end().segment {
+        let may_be_unfinished = Some(number) == last && number > home.log_end().segment;
+        if may_be_unfinished
+            && matches!(opened, Ok(None))
+            && has_no_frames(&*home.device().open(&path)?, &path)?
+        {
             // Its creation was interrupted; the next opening removes it.
             continue;
         }
@@ -90,7 +97,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Reports every segment that should be there and isn't.
+    /// Reports the segments that should be there and aren't: each gap once, however long it is said to be.
     fn check_numbers(
         &mut self,
         home: &Home,
@@ -100,9 +107,17 @@ impl Verifier<'_> {
         let directory = home.directory().join(WAL_DIRECTORY);
         let found: Vec<u64> = found.filter(|number| *number >= start.segment).collect();
         let newest = found.last().copied().unwrap_or(0).max(home.log_end().segment);
-        for number in (start.segment..=newest).filter(|number| found.binary_search(number).is_err()) {
-            let why = format!("the log has come to segment {newest}");
-            self.attempt::<()>(Err(segment::missing(&directory, number, &why)))?;
+        let mut expected = start.segment;
+        for number in found.into_iter().chain([newest.saturating_add(1)]) {
+            if expected < number {
+                let others = match number - expected - 1 {
+                    0 => String::new(),
+                    others => format!(" (and so are {others} behind it)"),
+                };
+                let why = format!("the log has come to segment {newest}{others}");
+                self.attempt::<()>(Err(segment::missing(&directory, expected, &why)))?;
+            }
+            expected = number.saturating_add(1);
         }
         Ok(())
     }
@@ -119,7 +134,11 @@ impl Verifier<'_> {
         if is_after_gap {
             self.summary.last_timestamp = segment.header.previous_timestamp;
         }
-        let follows = check_follows(segment, self.summary.last_timestamp);
+        let follows = match segment.header.number == start.segment {
+            true => check_begins(segment, start.after),
+            false => Ok(()),
+        };
+        let follows = follows.and_then(|()| check_follows(segment, self.summary.last_timestamp));
         self.attempt(follows)?;
         let end = next.flatten().map_or(segment.size, |next| next.header.previous_end);
         let sized = if next.is_some() { check_size(segment, end) } else { Ok(()) };
