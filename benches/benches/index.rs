@@ -40,7 +40,7 @@ trait Ordered: Sync + Default {
 
 impl Ordered for Index {
     fn insert(&self, key: &[u8]) {
-        Index::insert(self, key, || Record::allocate(key, 0), |_| true, &pin());
+        Index::insert(self, key, || Record::allocate(key, 0, 0), |_| true, &pin());
     }
 
     fn get(&self, key: &[u8]) -> u64 {

@@ -14,6 +14,7 @@ mod limits;
 mod note;
 mod prefetch;
 mod record;
+mod room;
 #[doc(hidden)]
 pub mod sync;
 mod table;

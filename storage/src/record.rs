@@ -1,7 +1,7 @@
 //! Records: one key's place in memory.
 //!
-//! A record is one allocation: a *control word*, the head of the version chain, and the key. The
-//! control word belongs to the concurrency-control protocol; storage knows only two facts about it:
+//! A record is one allocation: a *control word*, the head of the version chain, the key, and mostly
+//! [`room`](crate::room) for a version. The control word belongs to the concurrency-control protocol; storage knows only two facts about it:
 //! zero means that nobody holds or wants anything, and [`Record::DEAD`] means that the record has left
 //! (or is about to leave) the index, so that whoever reached it must look the key up again.
 
@@ -12,16 +12,19 @@ use std::ptr::{NonNull, null_mut};
 use crossbeam_epoch::Guard;
 
 use crate::prefetch::prefetch;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use crate::version::{self, Version};
+use crate::room::{ROOM_BYTES_MAX, Room};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::version::{self, Version, VersionState};
 
 /// The memory layout of a record's fixed part; the key's bytes follow it.
 #[repr(C)]
 pub(crate) struct Header {
     word: AtomicU64,
     head: AtomicPtr<version::Header>,
-    /// 1 while the garbage collector has an entry for this record.
-    queued: AtomicU32,
+    /// True while the garbage collector has an entry for this record.
+    queued: AtomicBool,
+    /// The longest value that there is room for behind the key; 0 if there is no room.
+    room: u16,
     key_len: u32,
 }
 
@@ -79,10 +82,12 @@ impl<'g> Record<'g> {
     /// In the control word: the record has left the index for good.
     pub const DEAD: u64 = 1 << 63;
 
-    /// Allocates a record without versions. It leaks unless it is inserted into an index, or handed to
+    /// Allocates a record without versions. Its first value, as far as is known, will have `value_bytes` bytes: there
+    /// is room for it, unless it is 0 or too long. It leaks unless it is inserted into an index, or handed to
     /// [`Record::free`].
-    pub fn allocate(key: &[u8], word: u64) -> Record<'g> {
-        let layout = layout(key.len());
+    pub fn allocate(key: &[u8], word: u64, value_bytes: usize) -> Record<'g> {
+        let room = if value_bytes <= ROOM_BYTES_MAX { value_bytes } else { 0 };
+        let layout = layout(key.len(), room);
         // SAFETY: the layout has a size above zero, since it includes the header.
         let Some(header) = NonNull::new(unsafe { alloc(layout) }.cast::<Header>()) else {
             handle_alloc_error(layout)
@@ -92,15 +97,53 @@ impl<'g> Record<'g> {
             header.write(Header {
                 word: AtomicU64::new(word),
                 head: AtomicPtr::new(null_mut()),
-                queued: AtomicU32::new(0),
+                queued: AtomicBool::new(false),
+                room: room as u16,
                 key_len: key.len() as u32,
             });
             header
                 .cast::<u8>()
                 .add(KEY_OFFSET)
                 .copy_from_nonoverlapping(NonNull::new_unchecked(key.as_ptr().cast_mut()), key.len());
+            if room > 0 {
+                Room::prepare(header.byte_add(room_offset(key.len())).cast());
+            }
         }
         Record { header, lifetime: PhantomData }
+    }
+
+    /// Makes a version for this record, in its room if possible; `None` makes a tombstone. It leaks unless it is
+    /// linked, or handed to [`Version::free`].
+    ///
+    /// # Safety
+    /// As for [`Record::embed`].
+    #[inline]
+    pub unsafe fn make_version(self, value: Option<&[u8]>, state: VersionState) -> Version<'g> {
+        // SAFETY: passed on to the caller.
+        unsafe { self.embed(value, state) }.unwrap_or_else(|| Version::allocate(value, state))
+    }
+
+    /// Makes a version in this record's room, if that is vacant and large enough.
+    ///
+    /// # Safety
+    /// The protocol gave the caller, and nobody else, the right to write this record.
+    #[inline]
+    pub unsafe fn embed(self, value: Option<&[u8]>, state: VersionState) -> Option<Version<'g>> {
+        if value.map_or(0, <[u8]>::len) > usize::from(self.header().room) {
+            return None;
+        }
+        // SAFETY: it fits; the rest is passed on to the caller.
+        unsafe { self.room()?.occupy(value, state) }
+    }
+
+    #[inline]
+    fn room(self) -> Option<Room> {
+        let header = self.header();
+        if header.room == 0 {
+            return None;
+        }
+        // SAFETY: it was prepared there by `allocate`.
+        Some(unsafe { Room::at(self.header.byte_add(room_offset(header.key_len as usize)).cast()) })
     }
 
     #[inline]
@@ -155,7 +198,7 @@ impl<'g> Record<'g> {
     pub fn claim_garbage(self) -> bool {
         // AcqRel: release, so that the claim's holder, giving it back, sees the version for which
         // this claim was refused.
-        self.header().queued.swap(1, Ordering::AcqRel) == 0
+        !self.header().queued.swap(true, Ordering::AcqRel)
     }
 
     /// Gives the claim back. The caller must then look at the version chain once more: a writer that
@@ -163,7 +206,7 @@ impl<'g> Record<'g> {
     #[inline]
     pub fn unclaim_garbage(self) {
         // AcqRel: acquire pairs with the refused claims of writers.
-        self.header().queued.swap(0, Ordering::AcqRel);
+        self.header().queued.swap(false, Ordering::AcqRel);
     }
 
     /// The record's address.
@@ -193,9 +236,12 @@ impl<'g> Record<'g> {
             // SAFETY: the chain belongs to this record alone, and `current` is not used again.
             unsafe { current.free() };
         }
-        let layout = layout(self.key().len());
-        // SAFETY: allocated in `allocate` with this very layout.
-        unsafe { dealloc(self.header.cast::<u8>().as_ptr(), layout) };
+        // SAFETY: nobody reaches the record; if a version that was in its room is still to be freed, that one frees
+        // the memory.
+        if self.room().is_none_or(|room| unsafe { room.abandon(self.header) }) {
+            // SAFETY: as above.
+            unsafe { deallocate(self.header) };
+        }
     }
 }
 
@@ -205,8 +251,28 @@ impl std::fmt::Debug for Record<'_> {
     }
 }
 
-fn layout(key_len: usize) -> Layout {
-    let bytes = KEY_OFFSET + key_len;
+/// Frees a record's memory.
+///
+/// # Safety
+/// It was allocated by [`Record::allocate`], and nobody uses it any more.
+pub(crate) unsafe fn deallocate(record: NonNull<Header>) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let header = record.as_ref();
+        let layout = layout(header.key_len as usize, usize::from(header.room));
+        dealloc(record.as_ptr().cast(), layout);
+    }
+}
+
+/// Where the room begins.
+#[inline]
+fn room_offset(key_len: usize) -> usize {
+    (KEY_OFFSET + key_len).next_multiple_of(align_of::<version::Header>())
+}
+
+fn layout(key_len: usize, room: usize) -> Layout {
+    let room_bytes = (version::BYTES_OFFSET + room).max(size_of::<version::Header>());
+    let bytes = if room > 0 { room_offset(key_len) + room_bytes } else { KEY_OFFSET + key_len };
     Layout::from_size_align(bytes.max(size_of::<Header>()), align_of::<Header>())
         .expect("a key's length is limited far below isize::MAX")
 }

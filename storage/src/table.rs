@@ -28,7 +28,7 @@ impl Table {
             id,
             name: name.into(),
             index: Index::new(),
-            end: Record::allocate(&[], 0).ptr(),
+            end: Record::allocate(&[], 0, 0).ptr(),
             dropped: AtomicBool::new(false),
         }
     }

@@ -1,7 +1,8 @@
 //! Versions: the values that a key has had, newest first.
 //!
-//! A version is one allocation: a header and the value's bytes behind it. Its *stamp* is a commit
-//! timestamp, or, while its transaction is still running, a mark that names the writer:
+//! A version is a header and the value's bytes behind it, in an allocation of its own or in its record's
+//! ([`room`](crate::room)). Its *stamp* is a commit timestamp, or, while its transaction is still running, a mark
+//! that names the writer:
 //!
 //! ```text
 //! committed   0 0 | timestamp (62 bits)
@@ -22,10 +23,17 @@ use std::ptr::{NonNull, null_mut};
 use crossbeam_epoch::Guard;
 
 use crate::Timestamp;
+use crate::record;
+use crate::room::Room;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 const PENDING: u64 = 1 << 63;
-const TOMBSTONE: u32 = u32::MAX;
+
+/// In a value's length: the version lives in its record's room.
+pub(crate) const EMBEDDED: u32 = 1 << 31;
+
+/// Instead of a value's length: there is none.
+const TOMBSTONE: u32 = EMBEDDED - 1;
 
 /// The lowest bit of a link: the version that it belongs to is being passed over.
 const FROZEN: usize = 1;
@@ -33,12 +41,13 @@ const FROZEN: usize = 1;
 /// The memory layout of a version's fixed part; the value's bytes follow it.
 #[repr(C)]
 pub(crate) struct Header {
-    stamp: AtomicU64,
-    next: AtomicPtr<Header>,
-    value_len: u32,
+    pub(crate) stamp: AtomicU64,
+    pub(crate) next: AtomicPtr<Header>,
+    /// With the mark [`EMBEDDED`].
+    pub(crate) value_len: u32,
 }
 
-const BYTES_OFFSET: usize = std::mem::offset_of!(Header, value_len) + size_of::<u32>();
+pub(crate) const BYTES_OFFSET: usize = std::mem::offset_of!(Header, value_len) + size_of::<u32>();
 
 /// Whose a version is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +65,7 @@ pub enum VersionState {
 
 impl VersionState {
     #[inline]
-    fn encode(self) -> u64 {
+    pub(crate) fn encode(self) -> u64 {
         match self {
             VersionState::Committed(timestamp) => {
                 debug_assert!(timestamp <= Timestamp::MAX);
@@ -106,8 +115,7 @@ impl<'g> Version<'g> {
     /// Allocates a version; `None` makes a tombstone. It leaks unless it is linked into a record,
     /// or handed to [`Version::free`].
     pub fn allocate(value: Option<&[u8]>, state: VersionState) -> Version<'g> {
-        let bytes = value.unwrap_or_default();
-        let layout = layout(bytes.len());
+        let layout = layout(value.map_or(0, <[u8]>::len));
         // SAFETY: the layout has a size above zero, since it includes the header.
         let Some(header) = NonNull::new(unsafe { alloc(layout) }.cast::<Header>()) else {
             handle_alloc_error(layout)
@@ -117,14 +125,39 @@ impl<'g> Version<'g> {
             header.write(Header {
                 stamp: AtomicU64::new(state.encode()),
                 next: AtomicPtr::new(null_mut()),
-                value_len: if value.is_some() { bytes.len() as u32 } else { TOMBSTONE },
+                value_len: Version::length_of(value),
             });
+            Version::fill(header, value)
+        }
+    }
+
+    /// A value's length, or what stands in its place for a tombstone.
+    #[inline]
+    pub(crate) fn length_of(value: Option<&[u8]>) -> u32 {
+        value.map_or(TOMBSTONE, |value| value.len() as u32)
+    }
+
+    /// Makes a version of a header by writing the value behind it.
+    ///
+    /// # Safety
+    /// There is memory for the value, and nobody else uses it.
+    #[inline]
+    pub(crate) unsafe fn fill(header: NonNull<Header>, value: Option<&[u8]>) -> Version<'g> {
+        let bytes = value.unwrap_or_default();
+        // SAFETY: passed on to the caller.
+        unsafe {
             header
                 .cast::<u8>()
                 .add(BYTES_OFFSET)
                 .copy_from_nonoverlapping(NonNull::new_unchecked(bytes.as_ptr().cast_mut()), bytes.len());
         }
         Version { header, lifetime: PhantomData }
+    }
+
+    /// Whether it lives in its record's room.
+    #[inline]
+    fn is_embedded(self) -> bool {
+        self.header().value_len & EMBEDDED != 0
     }
 
     #[inline]
@@ -149,7 +182,7 @@ impl<'g> Version<'g> {
     /// The value, or `None` for a tombstone.
     #[inline]
     pub fn value(self) -> Option<&'g [u8]> {
-        let len = self.header().value_len;
+        let len = self.header().value_len & !EMBEDDED;
         if len == TOMBSTONE {
             return None;
         }
@@ -251,6 +284,14 @@ impl<'g> Version<'g> {
     /// # Safety
     /// Nobody else may hold or reach it.
     pub unsafe fn free(self) {
+        if self.is_embedded() {
+            // SAFETY: the room was prepared before a version moved in; the rest is passed on to the caller.
+            if let Some(record) = unsafe { Room::at(self.header).vacate() } {
+                // SAFETY: it was left to this thread.
+                unsafe { record::deallocate(record) };
+            }
+            return;
+        }
         let len = self.value().map_or(0, <[u8]>::len);
         // SAFETY: allocated in `allocate` with this very layout.
         unsafe { dealloc(self.header.cast::<u8>().as_ptr(), layout(len)) };

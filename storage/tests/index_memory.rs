@@ -11,7 +11,7 @@ fn bytes_per_record(keys: impl Iterator<Item = u64>) -> f64 {
     let index = Index::new();
     for key in keys {
         let key = key.to_be_bytes();
-        index.insert(&key, || Record::allocate(&key, 0), |_| true, &pin());
+        index.insert(&key, || Record::allocate(&key, 0, 0), |_| true, &pin());
     }
     assert_eq!(index.count(&pin()) as u64, KEYS);
     index.statistics().bytes as f64 / KEYS as f64

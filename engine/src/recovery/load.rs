@@ -96,14 +96,15 @@ fn load_record(
         return Some(());
     }
     let guard = crossbeam_epoch::pin();
-    let record = restore::insert(table, key, &guard)?;
+    let record = restore::insert(table, key, newest.map_or(0, <[u8]>::len), &guard)?;
     let mut last: Option<(Version<'_>, Timestamp)> = None;
     for (at, value) in versions {
         // Whatever a version that isn't kept has replaced isn't either.
         if last.is_some_and(|(_, newer)| !cutoff.keeps(newer)) {
             break;
         }
-        let version = Version::allocate(value, VersionState::Committed(at));
+        // SAFETY: nobody else writes this key's versions.
+        let version = unsafe { record.make_version(value, VersionState::Committed(at)) };
         match last {
             None => record.set_head(Some(version)),
             Some((newer, _)) => newer.set_next(Some(version)),

@@ -10,23 +10,28 @@ use synod_txn::RecoveredGarbage;
 use super::Cutoff;
 
 /// The record of a key, put into the index if it isn't there.
-fn record_for<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Record<'g> {
-    match add(table, key, guard) {
+fn record_for<'g>(table: &'g Table, key: &[u8], value_bytes: usize, guard: &'g Guard) -> Record<'g> {
+    match add(table, key, value_bytes, guard) {
         Insertion::Inserted(record) | Insertion::Present(record) => record,
         Insertion::Refused(_) => unreachable!("every insertion is admitted during recovery"),
     }
 }
 
-/// Puts a record into the index; `None` if there is one with that key.
-pub(super) fn insert<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
-    match add(table, key, guard) {
+/// Puts a record, with room for a value, into the index; `None` if there is one with that key.
+pub(super) fn insert<'g>(
+    table: &'g Table,
+    key: &[u8],
+    value_bytes: usize,
+    guard: &'g Guard,
+) -> Option<Record<'g>> {
+    match add(table, key, value_bytes, guard) {
         Insertion::Inserted(record) => Some(record),
         Insertion::Present(_) | Insertion::Refused(_) => None,
     }
 }
 
-fn add<'g>(table: &'g Table, key: &[u8], guard: &'g Guard) -> Insertion<'g> {
-    table.index().insert(key, || Record::allocate(key, 0), |_| true, guard)
+fn add<'g>(table: &'g Table, key: &[u8], value_bytes: usize, guard: &'g Guard) -> Insertion<'g> {
+    table.index().insert(key, || Record::allocate(key, 0, value_bytes), |_| true, guard)
 }
 
 /// Writes a commit's version of a key on top of those before it, and frees these unless they are kept.
@@ -50,9 +55,10 @@ pub(super) fn write(
         }
         return;
     }
-    let record = found.unwrap_or_else(|| record_for(table, key, guard));
+    let record = found.unwrap_or_else(|| record_for(table, key, value.map_or(0, <[u8]>::len), guard));
     let old = record.head();
-    let version = Version::allocate(value, VersionState::Committed(at));
+    // SAFETY: nobody else writes this key's versions.
+    let version = unsafe { record.make_version(value, VersionState::Committed(at)) };
     if is_kept {
         version.set_next(old);
     }

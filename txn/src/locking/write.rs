@@ -66,7 +66,9 @@ impl Writer {
         index: u32,
         below: Option<Version<'g>>,
     ) -> Version<'g> {
-        let version = Version::allocate(value, VersionState::Pending { slot: self.slot, index });
+        let state = VersionState::Pending { slot: self.slot, index };
+        // SAFETY: the record is locked by this transaction.
+        let version = unsafe { record.make_version(value, state) };
         version.set_next(below);
         record.set_head(Some(version));
         version

@@ -26,8 +26,9 @@ pub(crate) struct Writer {
     savepoints: Vec<(u64, usize)>,
     savepoint_serial: u64,
     pub(super) write_count: u64,
-    /// The record that was locked last by its key: the next operation is often on the same one.
-    pub(crate) last_locked: Option<(TableId, RecordPtr)>,
+    /// The record that was found last, if it stays: it is locked, or has a value in this transaction's snapshot. The
+    /// next operation is often on the same one.
+    pub(crate) last_found: Option<(TableId, RecordPtr)>,
     /// The newest commit that was read: this transaction can't be durable before that one is.
     pub(crate) newest_read: Timestamp,
     /// Whether a lock had to be waited for (so that the caller's pin was given up) since this was reset.
@@ -87,7 +88,7 @@ impl Writer {
             savepoints: Vec::new(),
             savepoint_serial: 0,
             write_count: 0,
-            last_locked: None,
+            last_found: None,
             newest_read: Timestamp::MIN,
             has_waited: false,
             phase: Phase::Running,
@@ -151,9 +152,9 @@ impl Writer {
     /// The record of a key.
     #[inline]
     pub(crate) fn find(&self, table: &Table, key: &[u8], guard: &Guard) -> Option<RecordPtr> {
-        if let Some((last_table, last)) = self.last_locked
+        if let Some((last_table, last)) = self.last_found
             && last_table == table.id()
-            // SAFETY: this transaction holds a lock on it.
+            // SAFETY: it stays, by the field's promise.
             && unsafe { last.get() }.key() == key
         {
             return Some(last);
@@ -241,7 +242,7 @@ impl Writer {
 
     /// Releases every lock.
     pub(super) fn release_locks(&mut self) {
-        self.last_locked = None;
+        self.last_found = None;
         for &record in &self.buffers.locks {
             self.release(record);
         }

@@ -20,6 +20,13 @@ impl Transaction {
         // SAFETY: found under this guard, or locked.
         let record = record.map(|record| unsafe { record.get() });
         let version = record.and_then(|record| self.see(record));
+        if let Some(record) = record
+            && self.snapshot.is_some()
+            && has_value(version)
+        {
+            // What a transaction has read, it often writes next.
+            self.writer.last_found = Some((table.id(), record.ptr()));
+        }
         if let Some(tracking) = &mut self.tracking {
             match record {
                 Some(record) if has_value(version) => tracking.reads.note_record(table, record.ptr()),
@@ -42,7 +49,7 @@ impl Transaction {
         for round in 0.. {
             let Some(record) = self.writer.find(table, key, &guard) else { break };
             if self.writer.lock(table, record, modes, &mut guard)? {
-                self.writer.last_locked = Some((table.id(), record));
+                self.writer.last_found = Some((table.id(), record));
                 self.check_first(table, record)?;
                 break;
             }

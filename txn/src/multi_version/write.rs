@@ -32,14 +32,14 @@ impl Transaction {
                 (Some(record), _) => {
                     self.writer.lock(table, record, Modes::EXCLUSIVE, &mut guard)?.then_some(record)
                 }
-                (None, Some(_)) => self.insert_record(table, key, &guard),
+                (None, Some(value)) => self.insert_record(table, key, value.len(), &guard),
                 (None, None) => {
                     self.note(table, key, None);
                     return Ok(false);
                 }
             };
             if let Some(record) = locked {
-                self.writer.last_locked = Some((table.id(), record));
+                self.writer.last_found = Some((table.id(), record));
                 return self.write_locked(table, record, value, expect, &guard);
             }
             spin(round);
@@ -92,8 +92,15 @@ impl Transaction {
         Ok(())
     }
 
-    /// Puts an empty record under `key`, locked by this transaction. `None` if somebody else was faster.
-    fn insert_record(&mut self, table: &Arc<Table>, key: &[u8], guard: &Guard) -> Option<RecordPtr> {
+    /// Puts an empty record, with room for a value, under `key`, locked by this transaction. `None` if somebody else
+    /// was faster.
+    fn insert_record(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        value_bytes: usize,
+        guard: &Guard,
+    ) -> Option<RecordPtr> {
         let slot = self.writer.slot();
         let marks = self.writer.store().read_marks();
         let gap_readers = Cell::new(Timestamp::MIN);
@@ -103,7 +110,7 @@ impl Transaction {
             true
         };
         let make = || {
-            let record = Record::allocate(key, Word::owned_by(slot).0);
+            let record = Record::allocate(key, Word::owned_by(slot).0, value_bytes);
             // Who has read the gap has read both parts of it, and found this key absent.
             marks.mark_gap(record.ptr(), gap_readers.get());
             marks.mark_record(record.ptr(), gap_readers.get());

@@ -80,10 +80,19 @@ impl Transaction {
     fn lock_and_link(&mut self, entry: u32, guard: &Guard) {
         let write = self.buffers.writes.write(entry);
         let record = lock(&write, self.slot, guard);
-        write.version.set_next(record.head());
-        record.set_head(Some(write.version));
-        let record = record.ptr();
-        self.buffers.writes.note_linked(entry, record);
+        // SAFETY: this transaction has just locked the record.
+        let version = match unsafe { record.embed(write.version.value(), write.version.state()) } {
+            Some(embedded) => {
+                // SAFETY: nobody else has seen it, and its entry gets the embedded one.
+                unsafe { write.version.free() };
+                embedded
+            }
+            None => write.version,
+        };
+        version.set_next(record.head());
+        record.set_head(Some(version));
+        let (record, version) = (record.ptr(), version.ptr());
+        self.buffers.writes.note_linked(entry, record, version);
     }
 
     /// The commit itself: takes the timestamp, looks again at all that was read, stamps. If it fails, nothing has
@@ -134,7 +143,7 @@ fn lock<'g>(write: &Write<'g>, slot: u16, guard: &'g Guard) -> Record<'g> {
     // SAFETY: a record that is known was noted, so it stays.
     let mut found = write.record.map(|record| unsafe { record.get() });
     for round in 0.. {
-        let make = || Record::allocate(write.key, own);
+        let make = || Record::allocate(write.key, own, write.version.value().map_or(0, <[u8]>::len));
         // To insert what is there costs no more than to look for it.
         let record = match found {
             Some(record) => record,

@@ -193,9 +193,10 @@ impl WriteSet {
     }
 
     /// The version of an entry was linked into a record's chain.
-    pub(super) fn note_linked(&mut self, entry: u32, record: RecordPtr) {
+    pub(super) fn note_linked(&mut self, entry: u32, record: RecordPtr, version: VersionPtr) {
         let entry = &mut self.entries[entry as usize];
         entry.record = Some(record);
+        entry.version = version;
         entry.state = State::Linked;
     }
 

@@ -33,7 +33,7 @@ impl Transaction {
             };
             if self.lock_to_read(table, record, intent, Modes::default(), &mut guard)? {
                 if intent != Intent::Read || self.isolation >= Isolation::RepeatableRead {
-                    self.writer.last_locked = Some((table.id(), record));
+                    self.writer.last_found = Some((table.id(), record));
                 }
                 visit(self.version_of(record, &guard));
                 return Ok(());

@@ -31,7 +31,7 @@ impl Transaction {
                 (Some(record), _) => {
                     self.writer.lock(table, record, Modes::EXCLUSIVE, &mut guard)?.then_some(record)
                 }
-                (None, Some(_)) => self.insert_record(table, key, &mut guard)?,
+                (None, Some(value)) => self.insert_record(table, key, value.len(), &mut guard)?,
                 (None, None) => {
                     let is_repeatable = self.isolation >= Isolation::RepeatableRead;
                     if !is_repeatable || self.lock_gap_of(table, key, &mut guard)? {
@@ -41,7 +41,7 @@ impl Transaction {
                 }
             };
             if let Some(record) = locked {
-                self.writer.last_locked = Some((table.id(), record));
+                self.writer.last_found = Some((table.id(), record));
                 let had_value =
                     self.version_of(record, &guard).is_some_and(|version| version.value().is_some());
                 return self.writer.write_record(table, record, value, (had_value, expect), &guard);
@@ -51,12 +51,13 @@ impl Transaction {
         unreachable!("the loop ends by returning")
     }
 
-    /// Puts an empty record under `key`, locked by this transaction. `None` if that has to be tried again:
-    /// somebody else was faster, or had to be waited for.
+    /// Puts an empty record, with room for a value, under `key`, locked by this transaction. `None` if that has to be
+    /// tried again: somebody else was faster, or had to be waited for.
     fn insert_record(
         &mut self,
         table: &Arc<Table>,
         key: &[u8],
+        value_bytes: usize,
         guard: &mut Guard,
     ) -> Result<Option<RecordPtr>> {
         let slot = self.writer.slot();
@@ -69,7 +70,7 @@ impl Transaction {
             verdict != Gap::Others
         };
         let make = || {
-            let record = Record::allocate(key, Word::owned_by(slot).0);
+            let record = Record::allocate(key, Word::owned_by(slot).0, value_bytes);
             if splits_own_gap.get() {
                 // The gap lock must go on covering both parts of the gap.
                 match Word::owned_by(slot).grant(slot, Modes::GAP) {

@@ -10,7 +10,7 @@ use crate::Record;
 use crate::sync::Ordering;
 
 fn add<'g>(index: &'g Index, key: &[u8], guard: &'g Guard) -> Record<'g> {
-    match index.insert(key, || Record::allocate(key, 0), |_| true, guard) {
+    match index.insert(key, || Record::allocate(key, 0, 0), |_| true, guard) {
         Insertion::Inserted(record) => record,
         other => panic!("{other:?}"),
     }

@@ -37,7 +37,7 @@ impl Scene {
     }
 
     fn insert(&self, key: u8, guard: &Guard) -> bool {
-        let made = self.index.insert(&[key], || Record::allocate(&[key], 0), |_| true, guard);
+        let made = self.index.insert(&[key], || Record::allocate(&[key], 0, 0), |_| true, guard);
         matches!(made, Insertion::Inserted(_))
     }
 
@@ -216,7 +216,7 @@ fn gap_handshake(keys: impl IntoIterator<Item = u8>, gap: u8, successor: u8) {
                 assert_eq!(behind.key(), [successor]);
                 behind.word().load(Ordering::SeqCst) & MARK == 0
             };
-            let made = scene.index.insert(&[gap], || Record::allocate(&[gap], 0), admit, guard);
+            let made = scene.index.insert(&[gap], || Record::allocate(&[gap], 0, 0), admit, guard);
             fills.store(matches!(made, Insertion::Inserted(_)), relaxed);
         }),
         scene.thread(move |scene, guard| {

@@ -54,7 +54,7 @@ fn insert(index: &Index, model: &mut Model, key: &[u8], agreed: bool, guard: &Gu
         assert_eq!(found.map(Record::ptr), successor, "the successor of {key:?}");
         agreed
     };
-    match index.insert(key, || Record::allocate(key, 0), admit, guard) {
+    match index.insert(key, || Record::allocate(key, 0, 0), admit, guard) {
         Insertion::Inserted(record) => {
             assert!(agreed);
             assert_eq!(model.insert(key.to_vec(), record.ptr()), None);

@@ -34,7 +34,7 @@ fn number(key: &[u8]) -> u64 {
 
 fn insert(index: &Index, number: u64, guard: &Guard) -> Option<RecordPtr> {
     let key = key(number);
-    match index.insert(&key, || Record::allocate(&key, 0), |_| true, guard) {
+    match index.insert(&key, || Record::allocate(&key, 0, 0), |_| true, guard) {
         Insertion::Inserted(record) => Some(record.ptr()),
         Insertion::Present(record) => {
             assert_eq!(record.key(), key);
@@ -291,7 +291,7 @@ fn insert_unless_marked(index: &Index, number: u64, mark: u64, guard: &Guard) ->
         let successor = successor.expect("the last key is always there");
         successor.word().load(Ordering::SeqCst) & mark == 0
     };
-    matches!(index.insert(&key, || Record::allocate(&key, 0), admit, guard), Insertion::Inserted(_))
+    matches!(index.insert(&key, || Record::allocate(&key, 0, 0), admit, guard), Insertion::Inserted(_))
 }
 
 /// Marks the record behind the gap, and says whether the gap is now known to be empty and locked.
