@@ -1,6 +1,8 @@
 //! Random concurrent histories are strictly serializable, under every mode and policy.
 
+mod black_box;
 mod levels;
+mod named;
 
 use std::time::{Duration, Instant};
 
