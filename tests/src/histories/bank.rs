@@ -5,8 +5,8 @@
 //! transfer        read a = 100 · read b = 100 · a = 70 · b = 130
 //! ```
 //!
-//! The money stays the same, so whoever sees another total has seen a state that never was; or an update was lost. After
-//! the `bank` test of Jepsen (Kingsbury), and as old as the talk of transactions.
+//! The money stays the same, so whoever sees another total has seen a state that never was; or an update was
+//! lost. After the `bank` test of Jepsen (Kingsbury).
 
 use synod::{Engine, Result, Table, Transaction};
 

@@ -6,9 +6,10 @@
 //! {:type :ok, :process 2, :f :txn, :value [[:append 1 6] [:r 0 [5 2]]]}
 //! ```
 //!
-//! The two workloads are those of Elle (Kingsbury and Alvaro, VLDB 2020): *list-append*, in which every read shows in
-//! which order a list was written, and *rw-register*, in which reads show only what was written last. Each value is written
-//! once. An appending is a merge, which reads and writes under one lock: at no level is an element lost.
+//! The two workloads are those of Elle (Kingsbury and Alvaro, VLDB 2020): *list-append*, in which every read
+//! shows in which order a list was written, and *rw-register*, in which reads show only what was written
+//! last. Each value is written once. An appending is a merge, which reads and writes under one lock: at no
+//! level is an element lost.
 
 use std::fmt::Write;
 
