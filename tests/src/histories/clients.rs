@@ -27,11 +27,24 @@ pub fn together<T: Send>(
     seed: u64,
     work: impl Fn(&mut Client<'_>) -> Vec<T> + Sync,
 ) -> Vec<T> {
+    so_many(THREADS, engine, seed, work)
+}
+
+/// The same on another number of threads.
+///
+/// # Panics
+/// If one of them does.
+pub fn so_many<T: Send>(
+    threads: u64,
+    engine: &Engine,
+    seed: u64,
+    work: impl Fn(&mut Client<'_>) -> Vec<T> + Sync,
+) -> Vec<T> {
     let work = &work;
     std::thread::scope(|scope| {
         let client = |number| Client { engine, number, random: Random::new(seed << 8 | number) };
         let spawn = |number| scope.spawn(move || work(&mut client(number)));
-        let threads: Vec<_> = (0..THREADS).map(spawn).collect();
+        let threads: Vec<_> = (0..threads).map(spawn).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a client has panicked")).collect()
     })
 }
