@@ -61,25 +61,27 @@ fn place(group: u64, key: u64) -> [u8; 2] {
 /// Writes a key of the group whose turn it is, or reads all of them in some order.
 fn visit(client: &mut Client<'_>, table: &Table, ticket: u64) -> Option<View> {
     let (group, visitor) = (ticket / VISITORS, ticket % VISITORS);
+    // Each goes on at a pace of its own, or else all would move in step.
+    let pauses = client.random.below(4);
     // Readers and writers by turns.
     if visitor % 2 == 1 && visitor / 2 < KEYS {
         client.commit(|txn| {
-            pause();
+            (0..pauses).for_each(|_| pause());
             txn.put(table, place(group, visitor / 2), [1])
         });
         return None;
     }
     let first = client.random.below(KEYS);
-    let (is_written, _) = client.commit(|txn| read(txn, table, group, first));
+    let (is_written, _) = client.commit(|txn| read(txn, table, (group, first), pauses));
     Some(View { group, is_written })
 }
 
 /// Reads the keys of a group, beginning with one of them.
-fn read(txn: &Transaction, table: &Table, group: u64, first: u64) -> Result<Vec<bool>> {
+fn read(txn: &Transaction, table: &Table, (group, first): (u64, u64), pauses: u64) -> Result<Vec<bool>> {
     let mut is_written = vec![false; KEYS as usize];
     for key in (0..KEYS).map(|key| (first + key) % KEYS) {
         is_written[key as usize] = txn.get(table, place(group, key))?.is_some_and(|value| value[..] == [1]);
-        pause();
+        (0..pauses).for_each(|_| pause());
     }
     Ok(is_written)
 }
