@@ -39,7 +39,7 @@ mod observe;
 mod verdict;
 
 pub use anomaly::{Anomaly, CycleKind, Evidence, Family, Kind, Order, Participant, Pattern, Reason};
-pub use dependencies::dependencies;
+pub use dependencies::{dependencies, in_cycles};
 pub use edn::{EdnError, EdnFault, read_edn, write_edn};
 pub use error::{Error, NotTold, Place};
 pub use history::{History, Key, KeyRange, Name, Operation, Outcome, Transaction, Value, Version};

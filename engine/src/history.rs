@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use synod_storage::{Timestamp, Version, VersionState};
-use synod_txn::{Cursor, Isolation, Savepoint};
+use synod_txn::{Cursor, Isolation, Savepoint, TransactionId};
 
 /// What a transaction saw of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,9 @@ pub enum RecordedOutcome {
 /// What one transaction did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedTransaction {
+    /// Its name, as in aborts and in [`Engine::audit`](crate::Engine::audit); none if it read a snapshot and nobody
+    /// noticed it.
+    pub id: Option<TransactionId>,
     /// The thread that began it, as a small number.
     pub session: u64,
     /// Its isolation level.
@@ -115,6 +118,7 @@ pub(crate) struct Recording {
 impl Recording {
     pub(crate) fn begin(history: &Arc<History>, isolation: Isolation) -> Self {
         let transaction = RecordedTransaction {
+            id: None,
             session: session(),
             isolation,
             begin: history.moment(),
@@ -123,6 +127,10 @@ impl Recording {
             steps: Vec::new(),
         };
         Recording { history: history.clone(), transaction, savepoints: Vec::new() }
+    }
+
+    pub(crate) fn named(&mut self, id: Option<TransactionId>) {
+        self.transaction.id = id;
     }
 
     pub(crate) fn get(&mut self, table: &synod_storage::Table, key: &[u8], version: RecordedVersion) {

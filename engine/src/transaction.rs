@@ -42,7 +42,9 @@ impl Transaction {
         recording: Option<Recording>,
     ) -> Self {
         let (body, recording) = (RefCell::new(body), recording.map(RefCell::new));
-        Transaction { engine, durability, body, recording }
+        let transaction = Transaction { engine, durability, body, recording };
+        transaction.record(|recording| recording.named(transaction.id()));
+        transaction
     }
 
     /// Notes something, if the engine records history.

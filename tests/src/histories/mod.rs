@@ -17,10 +17,22 @@
 //! are taken while all locks are held) and for validation at the timestamp; it would be too strict for
 //! serializable snapshot isolation, where a reader may come before a writer with a smaller timestamp.
 
+//!
+//! That replay judges one generic workload. The named ones ([`bank`], [`long_fork`], [`monotonic`], [`predicate`],
+//! [`black_box`]) are each about one anomaly, which their own clients can see, and are judged by `synod-checker`, too.
+
+pub mod bank;
+pub mod black_box;
+pub mod clients;
+pub mod long_fork;
+pub mod monotonic;
+pub mod predicate;
+mod promise;
 mod record;
 mod verdict;
 mod workload;
 
+pub use promise::{beyond, promise};
 pub use record::{Answer, Committed, Request};
 pub use verdict::check;
 pub use workload::{Workload, run};

@@ -5,6 +5,7 @@ mod changes;
 mod checkpoints;
 mod deferred;
 mod full_disk;
+mod modes;
 mod space;
 mod support;
 mod time_travel;

@@ -3,8 +3,8 @@
 
 use synod::{Engine, Isolation, Mode, Options};
 use synod_bench::history::checkable;
-use synod_checker::{Level, Options as Checking, check};
-use synod_tests::histories::{Workload, run};
+use synod_checker::{Options as Checking, check};
+use synod_tests::histories::{Workload, beyond, promise, run};
 use synod_tests::random::Random;
 
 /// So many histories are made, whatever they show.
@@ -12,27 +12,6 @@ const HISTORIES: u64 = 40;
 
 /// And at most so many, until what the level allows has happened.
 const HISTORIES_MAX: u64 = 400;
-
-/// What a level promises.
-fn promise(level: Isolation) -> Level {
-    match level {
-        Isolation::ReadUncommitted => Level::ReadUncommitted,
-        Isolation::ReadCommitted => Level::ReadCommitted,
-        Isolation::RepeatableRead => Level::RepeatableRead,
-        Isolation::Snapshot => Level::StrongSnapshotIsolation,
-        Isolation::Serializable => Level::StrictSerializable,
-    }
-}
-
-/// A stronger level, which it doesn't keep.
-fn beyond(level: Isolation) -> Option<Level> {
-    match level {
-        Isolation::ReadUncommitted => Some(Level::ReadCommitted),
-        Isolation::ReadCommitted => Some(Level::RepeatableRead),
-        Isolation::RepeatableRead | Isolation::Snapshot => Some(Level::Serializable),
-        Isolation::Serializable => None,
-    }
-}
 
 fn judge(mode: Mode, level: Isolation) {
     let mut is_beyond_broken = beyond(level).is_none();

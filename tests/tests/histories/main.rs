@@ -1,6 +1,9 @@
 //! Random concurrent histories are strictly serializable, under every mode and policy.
 
+mod black_box;
+mod false_aborts;
 mod levels;
+mod named;
 
 use std::time::{Duration, Instant};
 
