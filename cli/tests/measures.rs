@@ -39,6 +39,27 @@ fn micro_shows_every_measure() {
 }
 
 #[test]
+fn micro_shows_all_modes_side_by_side() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("micro.json");
+    let arguments =
+        format!("micro --mode all --records 2000 --rounds 2 --operations 1000 --json {}", json.display());
+    let output = bench(&arguments);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    let header = shown.lines().find(|line| line.trim_start().starts_with("2pl")).expect("a header");
+    assert_eq!(header.split_whitespace().collect::<Vec<_>>(), ["2pl", "occ", "mvcc"]);
+    let row = shown.lines().find(|line| line.contains("10 reads, serializable")).expect("a row");
+    assert_eq!(row.matches(" L").count(), 3, "{row}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let modes = report.as_array().expect("an entry for each mode");
+    let names: Vec<_> = modes.iter().map(|mode| &mode["options"]["mode"]).collect();
+    assert_eq!(names, ["2pl", "occ", "mvcc"]);
+    assert!(modes.iter().all(|mode| mode["figures"].as_array().is_some_and(|figures| figures.len() == 12)));
+}
+
+#[test]
 fn gc_keeps_memory_flat() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let json = directory.path().join("gc.json");

@@ -100,17 +100,7 @@ impl Stats {
 
     /// Hands the numbers to the `metrics` facade: nothing happens unless the program installed a recorder.
     pub(crate) fn publish(&self) {
-        let aborts = &self.transactions.aborts;
-        for (reason, count) in [
-            ("deadlock", aborts.deadlock),
-            ("wounded", aborts.wounded),
-            ("died", aborts.died),
-            ("lock busy", aborts.lock_busy),
-            ("lock timeout", aborts.lock_timeout),
-            ("write conflict", aborts.write_conflict),
-            ("read changed", aborts.read_changed),
-            ("unserializable", aborts.unserializable),
-        ] {
+        for (reason, count) in self.transactions.aborts.by_reason() {
             counter!("synod_aborts", "reason" => reason).absolute(count);
         }
         counter!("synod_commits").absolute(self.transactions.commits);

@@ -81,6 +81,22 @@ pub struct AbortCounts {
     pub unserializable: u64,
 }
 
+impl AbortCounts {
+    /// Each reason, as [`Abort::kind`] calls it, and how often.
+    pub fn by_reason(&self) -> [(&'static str, u64); 8] {
+        [
+            ("deadlock", self.deadlock),
+            ("wounded", self.wounded),
+            ("died", self.died),
+            ("lock busy", self.lock_busy),
+            ("lock timeout", self.lock_timeout),
+            ("write conflict", self.write_conflict),
+            ("read changed", self.read_changed),
+            ("unserializable", self.unserializable),
+        ]
+    }
+}
+
 /// What the read-write transactions of an engine have done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TransactionCounts {

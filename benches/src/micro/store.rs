@@ -28,7 +28,7 @@ impl Store {
     /// Opens an engine in `directory`, fills a table, draws the keys. Also returns how many bytes of memory a
     /// record takes beyond its key and value.
     pub(super) fn load(directory: &Path, options: MicroOptions, theta: f64) -> Result<(Store, f64)> {
-        let engine = Engine::open(directory.join("micro"), Options::new().mode(options.mode))?;
+        let engine = Engine::open(directory, Options::new().mode(options.mode))?;
         let table = engine.table("micro")?;
         let before = machine::memory().resident_bytes;
         fill(&engine, &table, options.records)?;

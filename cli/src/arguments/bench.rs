@@ -1,10 +1,10 @@
 //! The arguments of `synod bench`.
 
-use super::Arguments;
+use super::{Arguments, Modes};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Subcommand};
 use std::path::PathBuf;
-use synod::{DeadlockPolicy, Durability, Isolation, Mode};
+use synod::{DeadlockPolicy, Durability, Isolation};
 use synod_bench::tpcc::Mix;
 
 /// A benchmark.
@@ -39,9 +39,13 @@ pub struct TpccArguments {
     #[arg(long, value_name = "LEVEL")]
     pub durability: Option<Durability>,
 
-    /// Concurrency control: 2pl, occ or mvcc
+    /// Concurrency control: 2pl, occ or mvcc; all for one after the other, on equal data, side by side at the end
     #[arg(long, value_name = "MODE", default_value = "2pl")]
-    pub mode: Mode,
+    pub mode: Modes,
+
+    /// With --mode all: rounds in which the modes take turns; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: u16,
 
     /// What to do about deadlocks: detect, wound-wait, wait-die or no-wait
     #[arg(long, value_name = "POLICY", default_value = "detect")]
@@ -52,7 +56,8 @@ pub struct TpccArguments {
     #[arg(long, value_name = "LEVEL", default_value = "serializable")]
     pub isolation: Isolation,
 
-    /// Directory of the database, kept, and reused if it is loaded [default: temporary, removed at the end]
+    /// Directory of the database, kept, and reused if it is loaded; with --mode all where the temporary ones go
+    /// [default: temporary, removed at the end]
     #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
     pub path: Option<PathBuf>,
 
@@ -92,6 +97,23 @@ pub struct TpccArguments {
 }
 
 impl TpccArguments {
+    /// Ends the program if the arguments contradict each other.
+    pub fn check(&self) {
+        let _ = (self.durability(), self.in_flight());
+        if let Some(lack) = self.mode.lack(self.isolation) {
+            conflict(&lack);
+        }
+        match self.mode {
+            Modes::All if self.load_only => conflict(
+                "with --mode all each run loads a database of its own: leave --load-only out, or choose a mode",
+            ),
+            Modes::One(_) if self.repeat > 1 => {
+                conflict("--repeat is for modes that take turns: add --mode all")
+            }
+            _ => {}
+        }
+    }
+
     /// The durability level, after a check that it goes with the rest.
     pub fn durability(&self) -> Durability {
         match self.durability {
@@ -120,9 +142,9 @@ impl TpccArguments {
 /// How `micro` measures.
 #[derive(Args, Clone, Debug)]
 pub struct MicroArguments {
-    /// Concurrency control: 2pl, occ or mvcc
+    /// Concurrency control: 2pl, occ or mvcc; all for taking turns, side by side at the end
     #[arg(long, value_name = "MODE", default_value = "2pl")]
-    pub mode: Mode,
+    pub mode: Modes,
 
     /// Records of the table
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -225,6 +247,7 @@ mod tests {
     use super::*;
     use crate::arguments::Command;
     use clap::Parser;
+    use synod::Mode;
 
     fn tpcc(arguments: &[&str]) -> Result<TpccArguments, clap::Error> {
         let all = ["synod", "bench", "tpcc"].iter().chain(arguments);
@@ -254,7 +277,10 @@ mod tests {
                     --path there --mix no=1,p=2 --seed 9 --scale 0.5";
         let arguments = tpcc(&text.split_whitespace().collect::<Vec<_>>()).expect("valid");
         assert_eq!((arguments.warehouses, arguments.threads, arguments.seconds), (Some(4), Some(3), 0.5));
-        assert_eq!((arguments.mode, arguments.deadlock), (Mode::Optimistic, DeadlockPolicy::WoundWait));
+        assert_eq!(
+            (arguments.mode, arguments.deadlock),
+            (Modes::One(Mode::Optimistic), DeadlockPolicy::WoundWait)
+        );
         assert_eq!(arguments.isolation, Isolation::ReadCommitted);
         assert_eq!((arguments.mix.to_string(), arguments.seed), ("no=1,p=2".to_string(), 9));
         assert_eq!(arguments.scale, Some(0.5));

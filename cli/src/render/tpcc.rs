@@ -23,7 +23,7 @@ pub(crate) fn header(report: &Report, place: &str) -> String {
     )
 }
 
-fn size(settings: &Settings) -> String {
+pub(super) fn size(settings: &Settings) -> String {
     let scale = settings.scale;
     let size = if scale.is_full() {
         "full size".to_string()
@@ -38,20 +38,29 @@ fn size(settings: &Settings) -> String {
 }
 
 fn settings(settings: &Settings) -> String {
+    let deadlock =
+        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
+    settings_with(settings, &format!("{} {}{deadlock}", settings.mode, settings.isolation))
+}
+
+/// The settings that all modes share.
+pub(super) fn settings_of_all(settings: &Settings) -> String {
+    let deadlock =
+        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
+    settings_with(settings, &format!("{}{deadlock}", settings.isolation))
+}
+
+fn settings_with(settings: &Settings, concurrency: &str) -> String {
     let waiting = match (settings.think, settings.in_flight) {
         (true, _) => "each one terminal with keying and think times".to_string(),
         (false, 1) => "each waits for its commit".to_string(),
         (false, in_flight) => format!("each stands for {in_flight} terminals that wait for their commits"),
     };
-    let deadlock =
-        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
     let mix = if settings.has_standard_mix() { String::new() } else { format!(", mix {}", settings.mix) };
     format!(
-        "{}, {waiting}; durability {}, {} {}{deadlock}{mix}, seed {}",
+        "{}, {waiting}; durability {}, {concurrency}{mix}, seed {}",
         plural(settings.threads as u64, "thread"),
         settings.durability,
-        settings.mode,
-        settings.isolation,
         settings.seed
     )
 }
@@ -142,7 +151,7 @@ fn kind_row(kind: &KindReport) -> Vec<String> {
     row
 }
 
-fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
+pub(super) fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
     let failing: Vec<&ConditionReport> = conditions.iter().filter(|condition| !condition.holds()).collect();
     if failing.is_empty() {
         let checked = conditions.iter().map(|condition| condition.checked).sum();
@@ -173,7 +182,7 @@ fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
 }
 
 /// Short when all rules were kept; a line for each when not.
-fn audit(items: &[AuditItem], standard_mix: bool) -> String {
+pub(super) fn audit(items: &[AuditItem], standard_mix: bool) -> String {
     let failing = items.iter().filter(|item| !item.passes()).count();
     let mix = if standard_mix { "" } else { " (shares of a mix of its own aren't audited)" };
     let mut text = if failing == 0 {
