@@ -16,6 +16,7 @@ use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, LOOKUP_THETA, Lookups,
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::progress::Progress;
+use crate::recording::Recorded;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +36,17 @@ pub struct MicroOptions {
     pub rounds: usize,
     /// Operations of each thread in each round; flushing ones do far fewer.
     pub operations: usize,
+    /// Whether the engine records what transactions do.
+    #[serde(skip)]
+    pub records_history: bool,
+}
+
+impl MicroOptions {
+    /// About how many steps of transactions are recorded, if they are: those of attempts that are aborted come on top.
+    pub fn recorded_steps(&self) -> u64 {
+        let keys = self.operations as u64 * self.threads as u64;
+        self.rounds as u64 * (keys * operations::RECORDED_STEPS_FOR_A_KEY + commits::RECORDED_STEPS)
+    }
 }
 
 impl Default for MicroOptions {
@@ -45,6 +57,7 @@ impl Default for MicroOptions {
             threads: 2,
             rounds: 5,
             operations: 200_000,
+            records_history: false,
         }
     }
 }
@@ -115,34 +128,25 @@ const MEASURES: [Measure; 11] = [
 ];
 
 /// One mode among several.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct ModeReport {
     /// Its figures; they say which mode it is.
     #[serde(flatten)]
     pub report: MicroReport,
     /// Transactions that the engine aborted and that were tried again, in all rounds, by reason.
     pub aborts: BTreeMap<&'static str, u64>,
+    /// What was recorded.
+    #[serde(skip)]
+    pub recorded: Recorded,
 }
 
-/// Measures everything, with a database in `directory`.
+/// Measures everything under each of `modes`, with databases in `directory`, on equal data. Several modes take turns at
+/// each measure of each round, so that a slow second of the machine weighs on all of them alike.
 ///
 /// # Errors
 ///
 /// If an option is zero, or the engine or the disk fails.
-pub fn measure(directory: &Path, options: MicroOptions, progress: &mut Progress) -> Result<MicroReport> {
-    let mut bench = Bench::new(directory, options)?;
-    bench.load(options.mode, "micro", progress)?;
-    bench.measure(progress)?;
-    Ok(bench.report(&bench.subjects[0]))
-}
-
-/// The same for each of `modes`, on equal data. They take turns at each measure of each round, so that a slow second
-/// of the machine weighs on all of them alike.
-///
-/// # Errors
-///
-/// As [`measure`].
-pub fn measure_modes(
+pub fn measure(
     directory: &Path,
     modes: &[Mode],
     options: MicroOptions,
@@ -150,11 +154,11 @@ pub fn measure_modes(
 ) -> Result<Vec<ModeReport>> {
     let mut bench = Bench::new(directory, options)?;
     for &mode in modes {
-        bench.load(mode, &format!("micro-{mode}"), progress)?;
+        let name = if modes.len() == 1 { "micro".to_string() } else { format!("micro-{mode}") };
+        bench.load(mode, &name, progress)?;
     }
     bench.measure(progress)?;
-    let of_mode = |subject| ModeReport { report: bench.report(subject), aborts: subject.aborts() };
-    Ok(bench.subjects.iter().map(of_mode).collect())
+    Ok(bench.reports())
 }
 
 /// What is measured: a mode's store, and what has come out so far, round by round.
@@ -163,6 +167,7 @@ struct Subject {
     store: Store,
     overhead_bytes: f64,
     rounds: Vec<Vec<Sample>>,
+    recorded: Recorded,
 }
 
 impl Subject {
@@ -218,7 +223,13 @@ impl<'a> Bench<'a> {
         progress.set(0, || format!("{mode}: loading {} records", self.options.records));
         let options = MicroOptions { mode, ..self.options };
         let (store, overhead_bytes) = Store::load(&self.directory.join(name), options, LOOKUP_THETA)?;
-        self.subjects.push(Subject { mode, store, overhead_bytes, rounds: Vec::new() });
+        self.subjects.push(Subject {
+            mode,
+            store,
+            overhead_bytes,
+            rounds: Vec::new(),
+            recorded: Recorded::default(),
+        });
         Ok(())
     }
 
@@ -233,7 +244,9 @@ impl<'a> Bench<'a> {
                     let text = || format!("{mode}, round {} of {count}: {}", round + 1, measure.name);
                     progress.set(round as u64, text);
                     let sample = self.sample(measure, &self.subjects[index].store)?;
-                    self.subjects[index].rounds[round].push(sample);
+                    let subject = &mut self.subjects[index];
+                    subject.rounds[round].push(sample);
+                    subject.recorded.take_from(&subject.store.engine);
                 }
             }
         }
@@ -247,6 +260,14 @@ impl<'a> Bench<'a> {
             Unit::CommitsPerFsync | Unit::Bytes => 1.0,
         };
         Ok(Sample { value: (measure.run)(store)?, unit_ns })
+    }
+
+    fn reports(self) -> Vec<ModeReport> {
+        let reports: Vec<_> =
+            self.subjects.iter().map(|subject| (self.report(subject), subject.aborts())).collect();
+        let recorded = self.subjects.into_iter().map(|subject| subject.recorded);
+        let reports = reports.into_iter().zip(recorded);
+        reports.map(|((report, aborts), recorded)| ModeReport { report, aborts, recorded }).collect()
     }
 
     fn report(&self, subject: &Subject) -> MicroReport {

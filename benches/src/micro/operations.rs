@@ -14,6 +14,10 @@ const SCAN_RECORDS: usize = 100;
 /// Scans are as long as a hundred reads, so there are fewer of them.
 const KEYS_FOR_ONE_SCAN: usize = 50;
 
+/// About how many steps of transactions all of this takes for each key: two reads, twice one and a half in a mixed
+/// transaction, and what scans find, which go on to the end of a leaf.
+pub(super) const RECORDED_STEPS_FOR_A_KEY: u64 = 9;
+
 /// Processor time of one of `operations`, in nanoseconds.
 fn per_operation_ns(cpu: Duration, operations: usize) -> f64 {
     cpu.as_nanos() as f64 / operations.max(1) as f64

@@ -1,10 +1,13 @@
 //! The arguments of `synod bench`.
 
 use super::{Arguments, Modes};
+use crate::render::units::count;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Subcommand};
 use std::path::PathBuf;
-use synod::{DeadlockPolicy, Durability, Isolation};
+use synod::{DeadlockPolicy, Durability, Isolation, Mode};
+use synod_bench::micro::MicroOptions;
+use synod_bench::recording::RECORDED_STEPS_MAX;
 use synod_bench::tpcc::Mix;
 
 /// A benchmark.
@@ -82,6 +85,12 @@ pub struct TpccArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// Record what every transaction reads and writes, and write it to this file for "synod check"; with --mode all to
+    /// one for each mode, as in FILE-occ.edn. It slows the run down, and is kept in memory until the end: at most
+    /// 2,000,000 steps, in about a gigabyte; there the run ends
+    #[arg(long, value_name = "FILE.edn")]
+    pub history: Option<PathBuf>,
+
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -106,6 +115,12 @@ impl TpccArguments {
         match self.mode {
             Modes::All if self.load_only => conflict(
                 "with --mode all each run loads a database of its own: leave --load-only out, or choose a mode",
+            ),
+            Modes::All if self.repeat > 1 && self.history.is_some() => {
+                conflict("--history is of one run of each mode: leave --repeat out, or --history")
+            }
+            Modes::One(_) if self.load_only && self.history.is_some() => conflict(
+                "--load-only runs no transactions that a history could have: leave it out, or --history",
             ),
             Modes::One(_) if self.repeat > 1 => {
                 conflict("--repeat is for modes that take turns: add --mode all")
@@ -166,9 +181,41 @@ pub struct MicroArguments {
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
 
+    /// Record what every transaction reads and writes, and write it to this file for "synod check"; with --mode all to
+    /// one for each mode, as in FILE-occ.edn. It slows everything down, and is kept in memory until the
+    /// end: at most 2,000,000 steps of all modes together, in about a gigabyte
+    #[arg(long, value_name = "FILE.edn")]
+    pub history: Option<PathBuf>,
+
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+impl MicroArguments {
+    /// Ends the program if the arguments contradict each other.
+    pub fn check(&self) {
+        let steps = self.options(Mode::default()).recorded_steps() * self.mode.list().len() as u64;
+        if self.history.is_some() && steps > RECORDED_STEPS_MAX {
+            conflict(&format!(
+                "--history would record about {} steps, and {} are the most: choose fewer --operations or --rounds",
+                count(steps),
+                count(RECORDED_STEPS_MAX)
+            ));
+        }
+    }
+
+    /// How one mode is measured.
+    pub fn options(&self, mode: Mode) -> MicroOptions {
+        MicroOptions {
+            mode,
+            records: self.records,
+            threads: usize::from(self.threads),
+            rounds: usize::from(self.rounds),
+            operations: self.operations as usize,
+            records_history: self.history.is_some(),
+        }
+    }
 }
 
 /// How `gc` updates.
@@ -247,7 +294,6 @@ mod tests {
     use super::*;
     use crate::arguments::Command;
     use clap::Parser;
-    use synod::Mode;
 
     fn tpcc(arguments: &[&str]) -> Result<TpccArguments, clap::Error> {
         let all = ["synod", "bench", "tpcc"].iter().chain(arguments);

@@ -1,43 +1,42 @@
 //! `synod bench micro`.
 
-use super::show_part;
+use super::{history, show_part};
 use crate::arguments::{MicroArguments, Modes};
 use crate::place::Place;
 use crate::{json, render};
 use std::path::Path;
-use synod::Mode;
+use synod::{Isolation, Mode};
 use synod_bench::Result;
-use synod_bench::micro::{MicroOptions, measure, measure_modes};
+use synod_bench::micro::{ModeReport, measure};
 use synod_bench::progress::Progress;
 
 /// Measures single operations and shows them.
 pub(crate) fn run(arguments: &MicroArguments) -> Result<bool> {
+    // Ends the program if the arguments contradict each other, before anything is loaded.
+    arguments.check();
     json::check_writable(arguments.json.as_ref())?;
+    history::check_writable(arguments.history.as_ref(), arguments.mode)?;
     let place = Place::on_disk(arguments.path.as_deref())?;
     let directory = place.directory().unwrap_or_else(|| Path::new("."));
     let mut progress = Progress::new("measure", u64::from(arguments.rounds));
-    match arguments.mode {
-        Modes::One(mode) => {
-            let report = measure(directory, options(arguments, mode), &mut progress)?;
-            show_part(&render::micro::page(&report))?;
-            json::write(arguments.json.as_ref(), &report)?;
+    let options = arguments.options(Mode::default());
+    let modes = measure(directory, arguments.mode.list(), options, &mut progress)?;
+    match (arguments.mode, &modes[..]) {
+        (Modes::One(_), [one]) => {
+            show_part(&render::micro::page(&one.report))?;
+            json::write(arguments.json.as_ref(), &one.report)?;
         }
-        Modes::All => {
-            let options = options(arguments, Mode::default());
-            let modes = measure_modes(directory, &Mode::ALL, options, &mut progress)?;
+        _ => {
             show_part(&render::compare::micro(&modes))?;
             json::write(arguments.json.as_ref(), &modes)?;
         }
     }
+    modes.iter().try_for_each(|mode| write_history(arguments, mode))?;
     Ok(true)
 }
 
-fn options(arguments: &MicroArguments, mode: Mode) -> MicroOptions {
-    MicroOptions {
-        mode,
-        records: arguments.records,
-        threads: usize::from(arguments.threads),
-        rounds: usize::from(arguments.rounds),
-        operations: arguments.operations as usize,
-    }
+fn write_history(arguments: &MicroArguments, of: &ModeReport) -> Result<()> {
+    let Some(path) = &arguments.history else { return Ok(()) };
+    let file = history::file(path, arguments.mode, of.report.options.mode);
+    show_part(&history::write(&of.recorded, &file, Isolation::Serializable)?)
 }

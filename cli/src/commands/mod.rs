@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod dump;
 pub(crate) mod gc;
+mod history;
 pub(crate) mod load;
 pub(crate) mod micro;
 pub(crate) mod stats;

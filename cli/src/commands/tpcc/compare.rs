@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &TpccArguments, stop: &AtomicBool) -> Result<bool> 
                 is_first = false;
             }
             show_part(&render::compare::tpcc_run(&ended.report))?;
+            ended.history.iter().try_for_each(|line| show_part(line))?;
             mode.add(ended.figures.unwrap_or_default(), ended.report);
         }
     }

@@ -3,7 +3,7 @@
 mod compare;
 mod trial;
 
-use super::show_part;
+use super::{history, show_part};
 use crate::arguments::{Modes, TpccArguments};
 use crate::place::Place;
 use crate::{interrupt, json, render};
@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &TpccArguments) -> Result<bool> {
     // Ends the program if the arguments contradict each other, before anything is loaded.
     arguments.check();
     json::check_writable(arguments.json.as_ref())?;
+    history::check_writable(arguments.history.as_ref(), arguments.mode)?;
     let stop = interrupt::flag();
     match arguments.mode {
         Modes::One(mode) => run_one(arguments, mode, stop),
@@ -29,6 +30,7 @@ fn run_one(arguments: &TpccArguments, mode: Mode, stop: &AtomicBool) -> Result<b
     let trial = Trial { arguments, mode, label: String::new(), is_told: true, stop };
     let ended = trial.run(&place)?;
     show_part(&render::tpcc::results(&ended.report))?;
+    ended.history.iter().try_for_each(|line| show_part(line))?;
     json::write(arguments.json.as_ref(), &ended.report)?;
     Ok(ended.report.passed)
 }

@@ -1,7 +1,7 @@
 //! One database: opened, loaded if it is new, run, and checked.
 
 use crate::arguments::TpccArguments;
-use crate::commands::show_part;
+use crate::commands::{history, show_part};
 use crate::place::Place;
 use crate::render;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use synod::{Engine, Mode, Options};
 use synod_bench::calibrate::{self, Calibration};
 use synod_bench::progress::Progress;
+use synod_bench::recording::{RECORDED_STEPS_MAX, discard_while, record_while};
 use synod_bench::tpcc::compare::Figures;
+use synod_bench::tpcc::driver::RunResult;
 use synod_bench::tpcc::report::{LoadReport, MachineReport, Report, RunReport, Settings};
 use synod_bench::tpcc::{
     Database, LoadOptions, RunOptions, Scale, audit, consistency, load, run as run_terminals,
@@ -32,6 +34,8 @@ pub(super) struct Ended {
     pub(super) report: Report,
     /// `None` if it was only loaded.
     pub(super) figures: Option<Figures>,
+    /// What is to be said of its history, if it was recorded.
+    pub(super) history: Option<String>,
 }
 
 impl Trial<'_> {
@@ -55,12 +59,16 @@ impl Trial<'_> {
                 database
             }
         };
-        let mut figures = None;
+        let (mut figures, mut history) = (None, None);
         if !arguments.load_only {
-            figures = Some(self.run_and_audit(&database, &options, &mut report)?);
+            let (result, told) = self.run_terminals(&database, &options)?;
+            report.audit = audit::audit(&result.statistics, options.mix, database.scale);
+            let run = RunReport::new(&result, &options, &report.machine.calibration);
+            (figures, history) = (Some(Figures::new(&result, &run)), told);
+            report.run = Some(run);
         }
         check_conditions(&database, &mut report)?;
-        Ok(Ended { report, figures })
+        Ok(Ended { report, figures, history })
     }
 
     fn tell(&self, text: impl FnOnce() -> String) -> Result<()> {
@@ -73,6 +81,7 @@ impl Trial<'_> {
             .isolation(self.arguments.isolation)
             .mode(self.mode)
             .deadlock_policy(self.arguments.deadlock)
+            .record_history(self.arguments.history.is_some())
     }
 
     fn label(&self, step: &str) -> String {
@@ -89,24 +98,25 @@ impl Trial<'_> {
         };
         let started = Instant::now();
         let mut progress = Progress::new(&self.label("load"), scale.rows());
-        let database = load(engine, options, self.stop, &mut progress)?;
+        let database = discard_while(engine, || load(engine, options, self.stop, &mut progress))?;
         let seconds = started.elapsed().as_secs_f64();
         Ok((database, LoadReport { rows: scale.rows(), seconds }))
     }
 
-    fn run_and_audit(
+    /// Runs the terminals; with `--history` also says what was recorded.
+    fn run_terminals(
         &self,
         database: &Database,
         options: &RunOptions,
-        report: &mut Report,
-    ) -> Result<Figures> {
+    ) -> Result<(RunResult, Option<String>)> {
         let mut progress = Progress::line(&self.label("run"));
-        let result = run_terminals(database, options, self.stop, &mut progress)?;
-        report.audit = audit::audit(&result.statistics, options.mix, database.scale);
-        let run = RunReport::new(&result, options, &report.machine.calibration);
-        let figures = Figures::new(&result, &run);
-        report.run = Some(run);
-        Ok(figures)
+        let Some(path) = &self.arguments.history else {
+            return Ok((run_terminals(database, options, self.stop, &mut progress)?, None));
+        };
+        let run = |ends: &AtomicBool| run_terminals(database, options, ends, &mut progress);
+        let (result, recorded) = record_while(&database.engine, self.stop, RECORDED_STEPS_MAX, run);
+        let file = history::file(path, self.arguments.mode, self.mode);
+        Ok((result?, Some(history::write(&recorded, &file, self.arguments.isolation)?)))
     }
 }
 
@@ -123,6 +133,13 @@ fn existing_database(engine: &Engine, arguments: &TpccArguments) -> Result<Optio
         if arguments.load_only {
             return Err(Error::Settings(
                 "the database there is loaded already: leave --load-only out".to_string(),
+            ));
+        }
+        if arguments.history.is_some() {
+            return Err(Error::Settings(
+                "a history has to begin with a database that nothing was ever deleted from, and the one there may have \
+                 seen other runs: choose another path for --history"
+                    .to_string(),
             ));
         }
     }
