@@ -35,6 +35,7 @@ fn a_run_in_memory_passes_and_says_so() {
         "Stock-Level",
         "all 12 consistency conditions hold",
         "rules kept",
+        "engine     serializable: ",
     ] {
         assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
     }

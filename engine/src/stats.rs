@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use serde::Serialize;
 use synod_storage::wal::WalStats;
-use synod_txn::{Abort, Mode, Store, TransactionCounts, TransactionId};
+use synod_txn::{Abort, Isolation, Mode, Store, TransactionCounts, TransactionId};
 
 use crate::{CheckpointStats, RecoveryStats};
 
@@ -102,6 +102,15 @@ impl Stats {
     pub(crate) fn publish(&self) {
         for (reason, count) in self.transactions.aborts.by_reason() {
             counter!("synod_aborts", "reason" => reason).absolute(count);
+        }
+        for level in Isolation::ALL {
+            let ended = self.transactions.by_isolation.of(level);
+            for (outcome, count) in
+                [("commit", ended.commits), ("rollback", ended.rollbacks), ("abort", ended.aborts)]
+            {
+                let level = level.to_string();
+                counter!("synod_transactions", "isolation" => level, "outcome" => outcome).absolute(count);
+            }
         }
         counter!("synod_commits").absolute(self.transactions.commits);
         counter!("synod_lock_waits").absolute(self.transactions.lock_waits);

@@ -2,6 +2,7 @@
 
 use super::table;
 use super::units::{bytes, count, number, plural, time};
+use synod::{Isolation, IsolationCounts, LevelCounts};
 use synod_bench::tpcc::audit::AuditItem;
 use synod_bench::tpcc::consistency::ConditionReport;
 use synod_bench::tpcc::report::{KindReport, LoadReport, Report, RunReport, Settings};
@@ -112,6 +113,7 @@ fn run_results(run: &RunReport) -> String {
     format!(
         "ran        {:.1} s{early}: {} transactions, {}/s, {} new orders/min\n{kinds}\n\
          cost       {} processor time a transaction = {} L; {} thread time\n\
+         engine     {}\n\
          log        {} and {} fsyncs a commit; peak memory {}",
         run.seconds,
         count(run.transactions),
@@ -120,10 +122,23 @@ fn run_results(run: &RunReport) -> String {
         time(run.cpu_us_per_transaction * 1e3),
         number(run.cpu_lookups_per_transaction),
         time(run.thread_us_per_transaction * 1e3),
+        levels(&run.by_isolation),
         bytes(run.log_bytes_per_commit.round() as u64),
         fsyncs(run.fsyncs_per_commit),
         bytes(run.peak_memory_bytes),
     )
+}
+
+/// How the engine's transactions ended, at each level that there were some at.
+fn levels(counts: &IsolationCounts) -> String {
+    let used = Isolation::ALL.into_iter().filter(|level| counts.of(*level).ended() > 0);
+    let told = used.map(|level| {
+        let LevelCounts { commits, rollbacks, aborts } = *counts.of(level);
+        let [commits, rollbacks, aborts] = [commits, rollbacks, aborts].map(count);
+        format!("{level}: {commits} committed, {rollbacks} rolled back, {aborts} aborted")
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { "no transactions that could write".to_string() } else { told.join("; ") }
 }
 
 /// A small quotient: three significant digits.

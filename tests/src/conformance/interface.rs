@@ -1,9 +1,9 @@
 //! What holds of handles: threads, tables, levels, closing.
 
 use synod::errors::TransactionError;
-use synod::{Error, Isolation, Timestamp, TransactionOptions};
+use synod::{Error, Isolation, LevelCounts, Timestamp, TransactionOptions};
 
-use super::world::{fails_with, keys, options};
+use super::world::{commits, fails_with, keys, options, unless_refused};
 use super::{Mode, World};
 
 /// Begun here, continued there, committed here.
@@ -150,4 +150,35 @@ pub fn a_commit_that_wrote_nothing_tells_what_it_read(mode: &Mode) {
     assert_eq!(keys(reader.scan(&world.table, ..)).unwrap(), "ab");
     assert_eq!(reader.commit().unwrap(), second);
     assert_eq!(world.begin(Isolation::Serializable).commit().unwrap(), Timestamp::MIN);
+}
+
+/// Statistics.
+pub fn transactions_are_counted_under_their_level(mode: &Mode) {
+    let world = World::with(mode, &["a"]);
+    for level in mode.levels_from(Isolation::ReadUncommitted) {
+        let counts = || world.engine.stats().transactions;
+        let before = counts();
+        let (reader, writer) = (world.begin(level), world.begin(level));
+        assert_eq!((reader.isolation(), writer.isolation()), (level, level));
+        writer.put(&world.table, "b", "").unwrap();
+        writer.commit().unwrap();
+        reader.commit().unwrap();
+        world.begin(level).abort();
+        // Of two that mean to change the same record the second one is aborted, sooner or later.
+        let (first, second) = (world.begin(level), world.begin(level));
+        first.get_for_update(&world.table, "a").unwrap();
+        let is_early = unless_refused(second.get_for_update(&world.table, "a")).is_none();
+        first.put(&world.table, "a", "changed").unwrap();
+        first.commit().unwrap();
+        assert!(is_early || unless_refused(second.put(&world.table, "a", "")).is_none() || !commits(second));
+        let after = counts();
+        let grown = after.by_isolation.since(&before.by_isolation);
+        for other in Isolation::ALL {
+            let LevelCounts { commits, rollbacks, aborts } = *grown.of(other);
+            let expected = if other == level { (3, 1, 1) } else { (0, 0, 0) };
+            assert_eq!((commits, rollbacks, aborts), expected, "at {other}, of what was done at {level}");
+        }
+        let sums = (after.commits - before.commits, after.rollbacks - before.rollbacks);
+        assert_eq!((sums, grown.of(level).ended()), ((3, 1), 5));
+    }
 }
