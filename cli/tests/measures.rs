@@ -60,6 +60,35 @@ fn micro_shows_all_modes_side_by_side() {
 }
 
 #[test]
+fn micro_shows_what_the_audit_costs() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("audit.json");
+    let output = bench(&format!(
+        "micro --audit --records 2000 --rounds 3 --operations 1000 --json {}",
+        json.display()
+    ));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    for expected in
+        ["mode mvcc", "snapshot, audited", "5 reads + 5 updates", "1.00 ×", "transactions audited"]
+    {
+        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let settings: Vec<_> = report["workloads"][1]["costs"]
+        .as_array()
+        .expect("costs")
+        .iter()
+        .map(|cost| &cost["setting"])
+        .collect();
+    assert_eq!(settings, ["snapshot", "audited_snapshot", "serializable"]);
+    for wrong in ["--mode all", "--mode occ", "--history h.edn"] {
+        assert_eq!(bench(&format!("micro --audit {wrong}")).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn gc_keeps_memory_flat() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let json = directory.path().join("gc.json");

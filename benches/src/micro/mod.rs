@@ -8,9 +8,12 @@
 //! What waits for no disk is told in *processor time* of the threads that do it (the engine's own threads not
 //! included), so that other programs on the machine don't count; L is, too. What waits is told in wall time.
 
+mod audit;
 mod commits;
 mod operations;
 mod store;
+
+pub use audit::{AuditReport, Cost, Setting, Workload, measure_audit};
 
 use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, LOOKUP_THETA, Lookups, median};
 use crate::error::{Error, Result};
@@ -22,6 +25,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use store::Store;
 use synod::Mode;
+
+/// Operations of a mixed transaction, half reads, half updates, and of a short one that reads.
+const OPERATIONS_OF_TRANSACTION: usize = 10;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -42,6 +48,15 @@ pub struct MicroOptions {
 }
 
 impl MicroOptions {
+    fn check(&self) -> Result<()> {
+        if self.records == 0 || self.threads == 0 || self.rounds == 0 || self.operations == 0 {
+            return Err(Error::Settings(
+                "records, threads, rounds and operations must be at least 1".to_string(),
+            ));
+        }
+        Ok(())
+    }
+
     /// About how many steps of transactions are recorded, if they are: those of attempts that are aborted come on top.
     pub fn recorded_steps(&self) -> u64 {
         let keys = self.operations as u64 * self.threads as u64;
@@ -209,11 +224,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(directory: &'a Path, options: MicroOptions) -> Result<Bench<'a>> {
-        if options.records == 0 || options.threads == 0 || options.rounds == 0 || options.operations == 0 {
-            return Err(Error::Settings(
-                "records, threads, rounds and operations must be at least 1".to_string(),
-            ));
-        }
+        options.check()?;
         let lookups = Lookups::new(LOOKUP_ENTRIES, options.operations);
         Ok(Bench { subjects: Vec::new(), options, lookups, directory })
     }

@@ -158,8 +158,14 @@ impl TpccArguments {
 #[derive(Args, Clone, Debug)]
 pub struct MicroArguments {
     /// Concurrency control: 2pl, occ or mvcc; all for taking turns, side by side at the end
-    #[arg(long, value_name = "MODE", default_value = "2pl")]
-    pub mode: Modes,
+    /// [default: 2pl; with --audit mvcc]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Modes>,
+
+    /// Measure what the audit of isolation costs instead: transactions at the snapshot level, the same audited, and
+    /// serializable ones, in turn
+    #[arg(long, conflicts_with = "history")]
+    pub audit: bool,
 
     /// Records of the table
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -195,7 +201,10 @@ pub struct MicroArguments {
 impl MicroArguments {
     /// Ends the program if the arguments contradict each other.
     pub fn check(&self) {
-        let steps = self.options(Mode::default()).recorded_steps() * self.mode.list().len() as u64;
+        if self.audit && self.mode.is_some_and(|mode| mode != Modes::One(Mode::MultiVersion)) {
+            conflict("--audit is of the snapshot level, which only mvcc has: leave --mode out, or --audit");
+        }
+        let steps = self.options(Mode::default()).recorded_steps() * self.modes().list().len() as u64;
         if self.history.is_some() && steps > RECORDED_STEPS_MAX {
             conflict(&format!(
                 "--history would record about {} steps, and {} are the most: choose fewer --operations or --rounds",
@@ -203,6 +212,12 @@ impl MicroArguments {
                 count(RECORDED_STEPS_MAX)
             ));
         }
+    }
+
+    /// Which modes are measured.
+    pub fn modes(&self) -> Modes {
+        let default = if self.audit { Mode::MultiVersion } else { Mode::default() };
+        self.mode.unwrap_or(Modes::One(default))
     }
 
     /// How one mode is measured.

@@ -7,7 +7,7 @@ use crate::{json, render};
 use std::path::Path;
 use synod::{Isolation, Mode};
 use synod_bench::Result;
-use synod_bench::micro::{ModeReport, measure};
+use synod_bench::micro::{ModeReport, measure, measure_audit};
 use synod_bench::progress::Progress;
 
 /// Measures single operations and shows them.
@@ -15,13 +15,19 @@ pub(crate) fn run(arguments: &MicroArguments) -> Result<bool> {
     // Ends the program if the arguments contradict each other, before anything is loaded.
     arguments.check();
     json::check_writable(arguments.json.as_ref())?;
-    history::check_writable(arguments.history.as_ref(), arguments.mode)?;
+    history::check_writable(arguments.history.as_ref(), arguments.modes())?;
     let place = Place::on_disk(arguments.path.as_deref())?;
     let directory = place.directory().unwrap_or_else(|| Path::new("."));
     let mut progress = Progress::new("measure", u64::from(arguments.rounds));
     let options = arguments.options(Mode::default());
-    let modes = measure(directory, arguments.mode.list(), options, &mut progress)?;
-    match (arguments.mode, &modes[..]) {
+    if arguments.audit {
+        let report = measure_audit(directory, options, &mut progress)?;
+        show_part(&render::micro::audit(&report))?;
+        json::write(arguments.json.as_ref(), &report)?;
+        return Ok(true);
+    }
+    let modes = measure(directory, arguments.modes().list(), options, &mut progress)?;
+    match (arguments.modes(), &modes[..]) {
         (Modes::One(_), [one]) => {
             show_part(&render::micro::page(&one.report))?;
             json::write(arguments.json.as_ref(), &one.report)?;
@@ -37,6 +43,6 @@ pub(crate) fn run(arguments: &MicroArguments) -> Result<bool> {
 
 fn write_history(arguments: &MicroArguments, of: &ModeReport) -> Result<()> {
     let Some(path) = &arguments.history else { return Ok(()) };
-    let file = history::file(path, arguments.mode, of.report.options.mode);
+    let file = history::file(path, arguments.modes(), of.report.options.mode);
     show_part(&history::write(&of.recorded, &file, Isolation::Serializable)?)
 }
