@@ -39,9 +39,14 @@ impl Latencies {
         self.histogram.len()
     }
 
+    /// The latency that this share of all is at most, in nanoseconds; 0 when nothing was counted.
+    pub fn at_quantile(&self, quantile: f64) -> u64 {
+        self.histogram.value_at_quantile(quantile)
+    }
+
     /// The percentiles that a report shows; all zero when nothing was counted.
     pub fn summary(&self) -> LatencySummary {
-        let at = |quantile| self.histogram.value_at_quantile(quantile);
+        let at = |quantile| self.at_quantile(quantile);
         LatencySummary {
             mean_ns: self.histogram.mean().round() as u64,
             p50_ns: at(0.50),

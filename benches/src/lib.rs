@@ -10,6 +10,7 @@
 //! | [`micro`] | single operations, as multiples of what the machine itself charges |
 //! | [`garbage`] | memory under endless updates of few records |
 //! | [`calibrate`] | what the machine charges: one tree look-up, one flush of the disk |
+//! | [`history`], [`recording`] | what an engine has recorded, for the checker |
 //! | [`random`], [`zipf`] | seeded randomness |
 //! | [`latency`], [`machine`], [`progress`] | measuring and showing |
 
@@ -23,6 +24,7 @@ pub mod machine;
 pub mod micro;
 pub mod progress;
 pub mod random;
+pub mod recording;
 pub mod tpcc;
 pub mod zipf;
 

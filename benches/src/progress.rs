@@ -4,7 +4,7 @@
 //! every few seconds, so that nobody takes a long load for a hang.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -62,7 +62,8 @@ impl Progress {
                 let now = Instant::now();
                 if now >= *next {
                     *next = now + LINE_EVERY;
-                    eprintln!("{label}: {}", text());
+                    // Progress that can't be shown is no reason to fail.
+                    let _ = writeln!(std::io::stderr(), "{label}: {}", text());
                 }
             }
         }

@@ -18,6 +18,7 @@ mod error;
 mod interrupt;
 mod json;
 mod meter;
+mod output;
 mod place;
 mod render;
 
@@ -69,6 +70,6 @@ fn exit(passed: Result<bool, impl Display>) -> ExitCode {
 }
 
 fn failed(error: &impl Display, status: ExitCode) -> ExitCode {
-    eprintln!("error: {error}");
+    output::remark(&format!("error: {error}"));
     status
 }

@@ -1,5 +1,6 @@
 //! How far a command has come, for those who wait: nothing in the first second, then a line on standard error.
 
+use crate::output::remark;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -35,13 +36,11 @@ impl Meter {
         let text = text();
         if self.is_terminal {
             self.next = now + REDRAW_EVERY;
-            eprint!("\r{text:width$}", width = self.drawn);
-            // Progress that can't be shown is no reason to fail.
-            let _ = std::io::stderr().flush();
+            draw(&text, self.drawn);
             self.drawn = text.chars().count();
         } else {
             self.next = now + LINE_EVERY;
-            eprintln!("{text}");
+            remark(&text);
         }
     }
 }
@@ -49,7 +48,15 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         if self.drawn > 0 {
-            eprint!("\r{:width$}\r", "", width = self.drawn);
+            draw("", self.drawn);
+            draw("", 0);
         }
     }
+}
+
+/// Draws a line over the one before, of which so many characters stand there.
+fn draw(text: &str, before: usize) {
+    let mut to = std::io::stderr();
+    // Progress that can't be shown is no reason to fail.
+    let _ = write!(to, "\r{text:before$}").and_then(|()| to.flush());
 }

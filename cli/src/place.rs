@@ -16,15 +16,19 @@ pub(crate) enum Place {
 impl Place {
     /// The directory at `path`, created if need be; without a path, a temporary one.
     pub(crate) fn on_disk(path: Option<&Path>) -> Result<Place> {
-        let Some(path) = path else {
-            let base = std::env::temp_dir();
-            let directory = tempfile::Builder::new().prefix("synod-").tempdir_in(&base);
-            let directory =
-                directory.map_err(|source| Error::io("cannot create a directory in", &base, source))?;
-            return Ok(Place::Temporary(directory));
-        };
+        let Some(path) = path else { return Place::temporary(None) };
         std::fs::create_dir_all(path).map_err(|source| Error::io("cannot create", path, source))?;
         Ok(Place::Kept(path.to_path_buf()))
+    }
+
+    /// A temporary directory in `parent`, which is created if need be; without one, where temporary files go.
+    pub(crate) fn temporary(parent: Option<&Path>) -> Result<Place> {
+        let base = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        std::fs::create_dir_all(&base).map_err(|source| Error::io("cannot create", &base, source))?;
+        let directory = tempfile::Builder::new().prefix("synod-").tempdir_in(&base);
+        let directory =
+            directory.map_err(|source| Error::io("cannot create a directory in", &base, source))?;
+        Ok(Place::Temporary(directory))
     }
 
     /// The directory, if there is one.

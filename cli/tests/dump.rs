@@ -244,3 +244,28 @@ fn help_has_examples() {
         assert!(help.contains("Example: ") && help.contains(&format!("\n  synod {command}")), "{help}");
     }
 }
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let place = Place::new();
+    // More than a pipe and a buffer hold.
+    let value = vec![b'v'; 1 << 20];
+    let records: Vec<(&[u8], &[u8])> = [b"a", b"b", b"c", b"d"].map(|key| (&key[..], &value[..])).to_vec();
+    place.put("db", &contents(&[("t", &records)]));
+    let answer = place.synod_head("dump db", 2);
+    assert_eq!((answer.status, &answer.errors[..]), (Some(0), ""), "{answer:?}");
+    assert!(answer.shown.ends_with("{\"table\":\"t\"}\n"), "{}", answer.shown);
+    // The exit status is still that of what was found, also where nobody reads at all.
+    place.write("skew.edn", "{:type :ok, :value [[:get \"x\" 7]]}\n{:type :ok, :value [[:put \"x\" 5]]}\n");
+    for (line, status) in [
+        ("check skew.edn", 1),
+        ("stats db", 0),
+        ("verify db", 0),
+        ("anomalies G0 --mode occ", 0),
+        ("bench tpcc --scale 0.01 --seconds 0.1 --in-memory", 0),
+        ("bench gc --updates 1000 --records 10", 0),
+    ] {
+        let answer = place.synod_head(line, 0);
+        assert_eq!((answer.status, &answer.errors[..]), (Some(status), ""), "{line}: {answer:?}");
+    }
+}

@@ -39,6 +39,56 @@ fn micro_shows_every_measure() {
 }
 
 #[test]
+fn micro_shows_all_modes_side_by_side() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("micro.json");
+    let arguments =
+        format!("micro --mode all --records 2000 --rounds 2 --operations 1000 --json {}", json.display());
+    let output = bench(&arguments);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    let header = shown.lines().find(|line| line.trim_start().starts_with("2pl")).expect("a header");
+    assert_eq!(header.split_whitespace().collect::<Vec<_>>(), ["2pl", "occ", "mvcc"]);
+    let row = shown.lines().find(|line| line.contains("10 reads, serializable")).expect("a row");
+    assert_eq!(row.matches(" L").count(), 3, "{row}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let modes = report.as_array().expect("an entry for each mode");
+    let names: Vec<_> = modes.iter().map(|mode| &mode["options"]["mode"]).collect();
+    assert_eq!(names, ["2pl", "occ", "mvcc"]);
+    assert!(modes.iter().all(|mode| mode["figures"].as_array().is_some_and(|figures| figures.len() == 12)));
+}
+
+#[test]
+fn micro_shows_what_the_audit_costs() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("audit.json");
+    let output = bench(&format!(
+        "micro --audit --records 2000 --rounds 3 --operations 1000 --json {}",
+        json.display()
+    ));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    for expected in
+        ["mode mvcc", "snapshot, audited", "5 reads + 5 updates", "1.00 ×", "transactions audited"]
+    {
+        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let settings: Vec<_> = report["workloads"][1]["costs"]
+        .as_array()
+        .expect("costs")
+        .iter()
+        .map(|cost| &cost["setting"])
+        .collect();
+    assert_eq!(settings, ["snapshot", "audited_snapshot", "serializable"]);
+    for wrong in ["--mode all", "--mode occ", "--history h.edn"] {
+        assert_eq!(bench(&format!("micro --audit {wrong}")).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn gc_keeps_memory_flat() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let json = directory.path().join("gc.json");

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 /// Runs `synod bench tpcc` with a small population, for a short time.
 fn tpcc(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_synod"))
-        .args(["bench", "tpcc", "--scale", "0.01", "--seconds", "0.5"])
+        .args(["bench", "tpcc", "--scale", "0.01"])
+        .args(if arguments.contains(&"--seconds") { &[][..] } else { &["--seconds", "0.5"] })
         .args(arguments)
         .output()
         .expect("the binary starts")
@@ -34,6 +35,7 @@ fn a_run_in_memory_passes_and_says_so() {
         "Stock-Level",
         "all 12 consistency conditions hold",
         "rules kept",
+        "engine     serializable: ",
     ] {
         assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
     }
@@ -87,6 +89,10 @@ fn contradictions_are_refused_before_anything_is_loaded() {
         (&["--mix", "tea=5"], "not a share"),
         (&["--mode", "hope"], "mode"),
         (&["--deadlock", "hope"], "deadlock"),
+        (&["--mode", "occ", "--isolation", "snapshot"], "occ has no level snapshot"),
+        (&["--mode", "all", "--isolation", "repeatable-read"], "occ has no level repeatable-read"),
+        (&["--mode", "all", "--path", "x", "--load-only"], "--mode all"),
+        (&["--repeat", "2"], "--repeat"),
     ] {
         let output = tpcc(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -102,4 +108,40 @@ fn a_restricted_mix_and_another_policy_run() {
     assert!(output.status.success(), "{shown}{}", text(&output.stderr));
     assert!(shown.contains("mix no=50,p=50") && shown.contains("wound-wait"), "{shown}");
     assert!(!shown.contains("Delivery"), "{shown}");
+}
+
+#[test]
+fn all_modes_run_on_equal_data_and_are_shown_side_by_side() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (json, databases) = (directory.path().join("report.json"), directory.path().join("databases"));
+    let arguments = ["--mode", "all", "--repeat", "2", "--threads", "2", "--path", path_text(&databases)];
+    let output = tpcc(&[&arguments[..], &["--seconds", "0.2", "--json", path_text(&json)]].concat());
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    let header = shown.lines().position(|line| words(line) == ["2pl", "occ", "mvcc"]).expect("a header");
+    let rows: Vec<Vec<&str>> = shown.lines().skip(header).map(words).collect();
+    for name in ["transactions/s", "new orders/min", "latency p95", "retries per 1,000 transactions"] {
+        let row = rows.iter().find(|row| row.starts_with(&words(name))).expect(name);
+        assert!(row.len() >= words(name).len() + 3, "{row:?}");
+    }
+    assert_eq!(shown.lines().filter(|line| line.contains("12 conditions hold")).count(), 6, "{shown}");
+    assert_eq!(std::fs::read_dir(&databases).expect("it was made").count(), 0, "the databases are gone");
+
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    let modes = report["modes"].as_array().expect("modes");
+    assert_eq!(modes.iter().map(|mode| &mode["mode"]).collect::<Vec<_>>(), ["2pl", "occ", "mvcc"]);
+    let runs: Vec<_> = modes.iter().flat_map(|mode| mode["runs"].as_array().expect("runs")).collect();
+    assert_eq!((runs.len(), &report["passed"]), (6, &true.into()));
+    for (run, mode) in runs.iter().zip(["2pl", "2pl", "occ", "occ", "mvcc", "mvcc"]) {
+        assert_eq!((&run["settings"]["mode"], &run["settings"]["seed"]), (&mode.into(), &1.into()));
+        // Drawn from the seed and the load: equal only where both are, and where each run is its database's first.
+        assert_eq!(run["run"]["constants"], runs[0]["run"]["constants"]);
+        assert!(!run["load"].is_null(), "it was loaded anew");
+    }
+    assert!(modes[1]["medians"]["aborts_per_thousand"].get("deadlock").is_none(), "{report}");
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
 }

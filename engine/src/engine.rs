@@ -208,7 +208,7 @@ impl Engine {
                 Some(active) => Body::ReadWrite(active),
                 None => Body::ReadOnly(synod_txn::Snapshot::newest(&self.inner.store)?, Timestamp::MIN),
             };
-            return Ok(Transaction::new(self.clone(), body, durability, recording));
+            return Ok(Transaction::new(self.clone(), body, (isolation, durability), recording));
         }
         let active = self.inner.protocol.begin(&BeginOptions {
             isolation,
@@ -216,7 +216,7 @@ impl Engine {
             age,
             audit: options.audit.unwrap_or(defaults.audit),
         })?;
-        Ok(Transaction::new(self.clone(), Body::ReadWrite(active), durability, recording))
+        Ok(Transaction::new(self.clone(), Body::ReadWrite(active), (isolation, durability), recording))
     }
 
     /// A snapshot of the newest state: it includes every commit acknowledged so far, and perhaps some that

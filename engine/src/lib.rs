@@ -76,9 +76,9 @@ pub use synod_storage::checkpoint::{CheckpointInfo, Compression};
 pub use synod_storage::wal::{LogSummary, SegmentInfo};
 pub use synod_storage::{Damage, KEY_BYTES_MAX, Timestamp, VALUE_BYTES_MAX, device};
 pub use synod_txn::{
-    Abort, AbortCounts, ChainLink, DeadlockMember, DeadlockPolicy, Durability, Isolation, Mode,
-    SNAPSHOTS_MAX, Savepoint, TRANSACTIONS_MAX, TransactionCounts, TransactionId, WaitBell, Waiting, Writer,
-    clock,
+    Abort, AbortCounts, ChainLink, DeadlockMember, DeadlockPolicy, Durability, Isolation, IsolationCounts,
+    LevelCounts, Mode, SNAPSHOTS_MAX, Savepoint, TRANSACTIONS_MAX, TransactionCounts, TransactionId,
+    WaitBell, Waiting, Writer, clock,
 };
 pub use table::Table;
 pub use transact::{Committed, TransactOptions};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use serde::Serialize;
 use synod_storage::wal::WalStats;
-use synod_txn::{Abort, Mode, Store, TransactionCounts, TransactionId};
+use synod_txn::{Abort, Isolation, Mode, Store, TransactionCounts, TransactionId};
 
 use crate::{CheckpointStats, RecoveryStats};
 
@@ -100,18 +100,17 @@ impl Stats {
 
     /// Hands the numbers to the `metrics` facade: nothing happens unless the program installed a recorder.
     pub(crate) fn publish(&self) {
-        let aborts = &self.transactions.aborts;
-        for (reason, count) in [
-            ("deadlock", aborts.deadlock),
-            ("wounded", aborts.wounded),
-            ("died", aborts.died),
-            ("lock busy", aborts.lock_busy),
-            ("lock timeout", aborts.lock_timeout),
-            ("write conflict", aborts.write_conflict),
-            ("read changed", aborts.read_changed),
-            ("unserializable", aborts.unserializable),
-        ] {
+        for (reason, count) in self.transactions.aborts.by_reason() {
             counter!("synod_aborts", "reason" => reason).absolute(count);
+        }
+        for level in Isolation::ALL {
+            let ended = self.transactions.by_isolation.of(level);
+            for (outcome, count) in
+                [("commit", ended.commits), ("rollback", ended.rollbacks), ("abort", ended.aborts)]
+            {
+                let level = level.to_string();
+                counter!("synod_transactions", "isolation" => level, "outcome" => outcome).absolute(count);
+            }
         }
         counter!("synod_commits").absolute(self.transactions.commits);
         counter!("synod_lock_waits").absolute(self.transactions.lock_waits);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_storage::{Timestamp, Version};
 use synod_txn::{
-    Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Intent, Savepoint,
-    Snapshot as StoreSnapshot, TransactionId,
+    Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Intent, Isolation,
+    Savepoint, Snapshot as StoreSnapshot, TransactionId,
 };
 
 use crate::history::{Recording, recorded};
@@ -20,6 +20,7 @@ use crate::{CommitHandle, Engine, Error, KeyRange, Result, Scan, Table};
 /// After the engine has aborted it, every operation returns that abort again.
 pub struct Transaction {
     engine: Engine,
+    isolation: Isolation,
     durability: Durability,
     pub(crate) body: RefCell<Body>,
     /// What an engine that records history notes.
@@ -38,11 +39,11 @@ impl Transaction {
     pub(crate) fn new(
         engine: Engine,
         body: Body,
-        durability: Durability,
+        (isolation, durability): (Isolation, Durability),
         recording: Option<Recording>,
     ) -> Self {
         let (body, recording) = (RefCell::new(body), recording.map(RefCell::new));
-        let transaction = Transaction { engine, durability, body, recording };
+        let transaction = Transaction { engine, isolation, durability, body, recording };
         transaction.record(|recording| recording.named(transaction.id()));
         transaction
     }
@@ -343,6 +344,24 @@ impl Transaction {
         }
     }
 
+    /// The isolation level that it was begun at: its own, or else the engine's ([`Options::isolation`]). One that is
+    /// declared read-only may get more than that, and never less.
+    ///
+    /// ```
+    /// use synod::{Engine, Isolation, Options, TransactionOptions};
+    ///
+    /// let engine = Engine::in_memory(Options::new().isolation(Isolation::ReadCommitted))?;
+    /// assert_eq!(engine.begin(TransactionOptions::new())?.isolation(), Isolation::ReadCommitted);
+    /// let stronger = TransactionOptions::new().isolation(Isolation::Serializable);
+    /// assert_eq!(engine.begin(stronger)?.isolation(), Isolation::Serializable);
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    ///
+    /// [`Options::isolation`]: crate::Options::isolation
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
     /// Its name, as in aborts and in [`Engine::waiting`]. `None` if it reads a snapshot and nobody notices it.
     pub fn id(&self) -> Option<TransactionId> {
         match &*self.body.borrow() {
@@ -459,6 +478,9 @@ impl Transaction {
 
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").field("durability", &self.durability).finish_non_exhaustive()
+        f.debug_struct("Transaction")
+            .field("isolation", &self.isolation)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
     }
 }

@@ -44,7 +44,7 @@ pub use protocol::{
 };
 pub use registry::{Registry, TRANSACTIONS_MAX, TransactionId};
 pub use snapshot::{SNAPSHOTS_MAX, Snapshot};
-pub use stats::{AbortCounts, TransactionCounts};
+pub use stats::{AbortCounts, IsolationCounts, LevelCounts, TransactionCounts};
 pub use store::{RecoveredGarbage, Store, StoreOptions};
 pub use two_phase::TwoPhaseLocking;
 pub use versions::{ChainLink, DatedValue, VisitVersions, Writer};

@@ -13,6 +13,10 @@ const COMMITS_OF_CLIENT: usize = 20;
 const IN_FLIGHT: usize = 64;
 const DEFERRED_COMMITS: usize = 4_000;
 
+/// How many steps of transactions all of this takes.
+pub(super) const RECORDED_STEPS: u64 =
+    (2 * WAITED_COMMITS + CLIENTS * COMMITS_OF_CLIENT + DEFERRED_COMMITS) as u64;
+
 /// One update in a transaction of its own; the handle tells when it is durable.
 fn update(store: &Store, options: &TransactOptions, key: u64) -> Result<CommitHandle> {
     let value = [b'u'; VALUE_BYTES];

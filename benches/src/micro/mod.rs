@@ -8,18 +8,26 @@
 //! What waits for no disk is told in *processor time* of the threads that do it (the engine's own threads not
 //! included), so that other programs on the machine don't count; L is, too. What waits is told in wall time.
 
+mod audit;
 mod commits;
 mod operations;
 mod store;
+
+pub use audit::{AuditReport, Cost, Setting, Workload, measure_audit};
 
 use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, LOOKUP_THETA, Lookups, median};
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::progress::Progress;
+use crate::recording::Recorded;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use store::Store;
 use synod::Mode;
+
+/// Operations of a mixed transaction, half reads, half updates, and of a short one that reads.
+const OPERATIONS_OF_TRANSACTION: usize = 10;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -34,6 +42,26 @@ pub struct MicroOptions {
     pub rounds: usize,
     /// Operations of each thread in each round; flushing ones do far fewer.
     pub operations: usize,
+    /// Whether the engine records what transactions do.
+    #[serde(skip)]
+    pub records_history: bool,
+}
+
+impl MicroOptions {
+    fn check(&self) -> Result<()> {
+        if self.records == 0 || self.threads == 0 || self.rounds == 0 || self.operations == 0 {
+            return Err(Error::Settings(
+                "records, threads, rounds and operations must be at least 1".to_string(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// About how many steps of transactions are recorded, if they are: those of attempts that are aborted come on top.
+    pub fn recorded_steps(&self) -> u64 {
+        let keys = self.operations as u64 * self.threads as u64;
+        self.rounds as u64 * (keys * operations::RECORDED_STEPS_FOR_A_KEY + commits::RECORDED_STEPS)
+    }
 }
 
 impl Default for MicroOptions {
@@ -44,6 +72,7 @@ impl Default for MicroOptions {
             threads: 2,
             rounds: 5,
             operations: 200_000,
+            records_history: false,
         }
     }
 }
@@ -113,50 +142,153 @@ const MEASURES: [Measure; 11] = [
     Measure { name: "group, one client, 64 deferred", unit: Unit::CommitsPerFsync, run: commits::deferred },
 ];
 
-/// Measures everything, with a database in `directory`.
+/// One mode among several.
+#[derive(Debug, Serialize)]
+pub struct ModeReport {
+    /// Its figures; they say which mode it is.
+    #[serde(flatten)]
+    pub report: MicroReport,
+    /// Transactions that the engine aborted and that were tried again, in all rounds, by reason.
+    pub aborts: BTreeMap<&'static str, u64>,
+    /// What was recorded.
+    #[serde(skip)]
+    pub recorded: Recorded,
+}
+
+/// Measures everything under each of `modes`, with databases in `directory`, on equal data. Several modes take turns at
+/// each measure of each round, so that a slow second of the machine weighs on all of them alike.
 ///
 /// # Errors
 ///
 /// If an option is zero, or the engine or the disk fails.
-pub fn measure(directory: &Path, options: MicroOptions, progress: &mut Progress) -> Result<MicroReport> {
-    if options.records == 0 || options.threads == 0 || options.rounds == 0 || options.operations == 0 {
-        return Err(Error::Settings(
-            "records, threads, rounds and operations must be at least 1".to_string(),
-        ));
+pub fn measure(
+    directory: &Path,
+    modes: &[Mode],
+    options: MicroOptions,
+    progress: &mut Progress,
+) -> Result<Vec<ModeReport>> {
+    let mut bench = Bench::new(directory, options)?;
+    for &mode in modes {
+        let name = if modes.len() == 1 { "micro".to_string() } else { format!("micro-{mode}") };
+        bench.load(mode, &name, progress)?;
     }
-    let lookups = Lookups::new(LOOKUP_ENTRIES, options.operations);
-    progress.set(0, || format!("loading {} records", options.records));
-    let (store, overhead_bytes) = Store::load(directory, options, LOOKUP_THETA)?;
-    let bench = Bench { store, lookups, directory };
-    let rounds = bench.rounds(options.rounds, progress)?;
-    let mut figures: Vec<Figure> = MEASURES
-        .iter()
-        .enumerate()
-        .map(|(index, measure)| figure(measure, rounds.iter().map(|samples| samples[index]).collect()))
-        .collect();
-    figures.push(Figure {
-        name: "memory of a record beyond key and value",
-        unit: Unit::Bytes,
-        value: overhead_bytes,
-        multiple: None,
-    });
-    let unit_of = |unit| {
+    bench.measure(progress)?;
+    Ok(bench.reports())
+}
+
+/// What is measured: a mode's store, and what has come out so far, round by round.
+struct Subject {
+    mode: Mode,
+    store: Store,
+    overhead_bytes: f64,
+    rounds: Vec<Vec<Sample>>,
+    recorded: Recorded,
+}
+
+impl Subject {
+    fn aborts(&self) -> BTreeMap<&'static str, u64> {
+        let aborts = self.store.engine.stats().transactions.aborts;
+        aborts.by_reason().into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let samples = |index: usize| self.rounds.iter().map(|samples| samples[index]).collect();
+        let mut figures: Vec<Figure> =
+            MEASURES.iter().enumerate().map(|(index, measure)| figure(measure, samples(index))).collect();
+        figures.push(Figure {
+            name: "memory of a record beyond key and value",
+            unit: Unit::Bytes,
+            value: self.overhead_bytes,
+            multiple: None,
+        });
+        figures
+    }
+
+    /// The median of a unit, L or F, over the rounds.
+    fn unit_ns(&self, unit: Unit) -> f64 {
         let of_round = |samples: &Vec<Sample>| {
             let of_unit = MEASURES.iter().zip(samples).filter(|(measure, _)| measure.unit == unit);
             of_unit.map(|(_, sample)| sample.unit_ns).collect::<Vec<f64>>()
         };
-        median(rounds.iter().flat_map(of_round).collect())
-    };
-    let calibration =
-        Calibration { lookup_ns: unit_of(Unit::Lookups), flush_ns: Some(unit_of(Unit::Flushes)) };
-    Ok(MicroReport { options, cores: machine::cores(), calibration, figures })
+        median(self.rounds.iter().flat_map(of_round).collect())
+    }
 }
 
 /// What measures are run with.
 struct Bench<'a> {
-    store: Store,
+    subjects: Vec<Subject>,
+    options: MicroOptions,
     lookups: Lookups,
     directory: &'a Path,
+}
+
+impl<'a> Bench<'a> {
+    fn new(directory: &'a Path, options: MicroOptions) -> Result<Bench<'a>> {
+        options.check()?;
+        let lookups = Lookups::new(LOOKUP_ENTRIES, options.operations);
+        Ok(Bench { subjects: Vec::new(), options, lookups, directory })
+    }
+
+    /// Adds a mode, with a database of this name.
+    fn load(&mut self, mode: Mode, name: &str, progress: &mut Progress) -> Result<()> {
+        progress.set(0, || format!("{mode}: loading {} records", self.options.records));
+        let options = MicroOptions { mode, ..self.options };
+        let (store, overhead_bytes) = Store::load(&self.directory.join(name), options, LOOKUP_THETA)?;
+        self.subjects.push(Subject {
+            mode,
+            store,
+            overhead_bytes,
+            rounds: Vec::new(),
+            recorded: Recorded::default(),
+        });
+        Ok(())
+    }
+
+    /// Takes samples of all measures, round by round.
+    fn measure(&mut self, progress: &mut Progress) -> Result<()> {
+        let count = self.options.rounds;
+        for round in 0..count {
+            self.subjects.iter_mut().for_each(|subject| subject.rounds.push(Vec::new()));
+            for measure in &MEASURES {
+                for index in 0..self.subjects.len() {
+                    let mode = self.subjects[index].mode;
+                    let text = || format!("{mode}, round {} of {count}: {}", round + 1, measure.name);
+                    progress.set(round as u64, text);
+                    let sample = self.sample(measure, &self.subjects[index].store)?;
+                    let subject = &mut self.subjects[index];
+                    subject.rounds[round].push(sample);
+                    subject.recorded.take_from(&subject.store.engine);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sample(&self, measure: &Measure, store: &Store) -> Result<Sample> {
+        let unit_ns = match measure.unit {
+            Unit::Lookups => self.lookups.measure_ns(),
+            Unit::Flushes => calibrate::flush_ns(self.directory)?,
+            Unit::CommitsPerFsync | Unit::Bytes => 1.0,
+        };
+        Ok(Sample { value: (measure.run)(store)?, unit_ns })
+    }
+
+    fn reports(self) -> Vec<ModeReport> {
+        let reports: Vec<_> =
+            self.subjects.iter().map(|subject| (self.report(subject), subject.aborts())).collect();
+        let recorded = self.subjects.into_iter().map(|subject| subject.recorded);
+        let reports = reports.into_iter().zip(recorded);
+        reports.map(|((report, aborts), recorded)| ModeReport { report, aborts, recorded }).collect()
+    }
+
+    fn report(&self, subject: &Subject) -> MicroReport {
+        let calibration = Calibration {
+            lookup_ns: subject.unit_ns(Unit::Lookups),
+            flush_ns: Some(subject.unit_ns(Unit::Flushes)),
+        };
+        let options = MicroOptions { mode: subject.mode, ..self.options };
+        MicroReport { options, cores: machine::cores(), calibration, figures: subject.figures() }
+    }
 }
 
 /// One measurement, and its unit at that moment.
@@ -164,31 +296,6 @@ struct Bench<'a> {
 struct Sample {
     value: f64,
     unit_ns: f64,
-}
-
-impl Bench<'_> {
-    /// Samples of all measures, round by round.
-    fn rounds(&self, count: usize, progress: &mut Progress) -> Result<Vec<Vec<Sample>>> {
-        let mut rounds = Vec::new();
-        for round in 0..count {
-            let mut samples = Vec::new();
-            for measure in &MEASURES {
-                progress.set(round as u64, || format!("round {} of {count}: {}", round + 1, measure.name));
-                samples.push(self.sample(measure)?);
-            }
-            rounds.push(samples);
-        }
-        Ok(rounds)
-    }
-
-    fn sample(&self, measure: &Measure) -> Result<Sample> {
-        let unit_ns = match measure.unit {
-            Unit::Lookups => self.lookups.measure_ns(),
-            Unit::Flushes => calibrate::flush_ns(self.directory)?,
-            Unit::CommitsPerFsync | Unit::Bytes => 1.0,
-        };
-        Ok(Sample { value: (measure.run)(&self.store)?, unit_ns })
-    }
 }
 
 /// The medians of a measure's samples.

@@ -28,7 +28,10 @@ impl Store {
     /// Opens an engine in `directory`, fills a table, draws the keys. Also returns how many bytes of memory a
     /// record takes beyond its key and value.
     pub(super) fn load(directory: &Path, options: MicroOptions, theta: f64) -> Result<(Store, f64)> {
-        let engine = Engine::open(directory.join("micro"), Options::new().mode(options.mode))?;
+        let engine = Engine::open(
+            directory,
+            Options::new().mode(options.mode).record_history(options.records_history),
+        )?;
         let table = engine.table("micro")?;
         let before = machine::memory().resident_bytes;
         fill(&engine, &table, options.records)?;
@@ -96,6 +99,8 @@ fn fill(engine: &Engine, table: &Table, records: u64) -> Result<()> {
                 .try_for_each(|key| txn.put(table, key.to_be_bytes(), value_of(key)))
         })?;
         committed.handle.wait()?;
+        // A history begins behind the load.
+        drop(engine.take_history());
     }
     Ok(())
 }

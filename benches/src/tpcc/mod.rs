@@ -21,7 +21,7 @@
 //! | the initial database | [`mod@load`] |
 //! | the five transactions | [`new_order`], [`payment`], [`order_status`], [`delivery`], [`stock_level`] |
 //! | which one is next, and who runs it | [`deck`], [`terminal`], [`driver`], [`pacing`] |
-//! | was it right, how fast was it | [`consistency`], [`audit`], [`report`] |
+//! | was it right, how fast was it | [`consistency`], [`audit`], [`report`], [`compare`] |
 //!
 //! # Where this keeps to the specification, and where it doesn't
 //!
@@ -47,6 +47,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod compare;
 pub mod consistency;
 pub mod constants;
 pub mod deck;

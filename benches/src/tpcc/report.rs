@@ -12,7 +12,7 @@ use crate::latency::LatencySummary;
 use crate::machine;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use synod::{DeadlockPolicy, LogStats, Mode, Stats};
+use synod::{DeadlockPolicy, IsolationCounts, LogStats, Mode, Stats};
 
 /// What every report says first.
 pub const NOTICE: &str = "This workload follows TPC-C; the figures are not an audited TPC-C result.";
@@ -201,6 +201,8 @@ pub struct RunReport {
     pub log_bytes_per_commit: f64,
     /// Flushes for each commit that the engine counted.
     pub fsyncs_per_commit: f64,
+    /// How the engine's read-write transactions ended meanwhile, by isolation level.
+    pub by_isolation: IsolationCounts,
     /// The most memory that the process ever had, in bytes.
     pub peak_memory_bytes: u64,
     /// The constants C of NURand.
@@ -239,6 +241,7 @@ impl RunReport {
             thread_us_per_transaction: per(seconds * 1e6 * options.threads as f64, count),
             log_bytes_per_commit: per(log_growth(|log| log.bytes), commits),
             fsyncs_per_commit: per(log_growth(|log| log.fsyncs), commits),
+            by_isolation: after.transactions.by_isolation.since(&before.transactions.by_isolation),
             peak_memory_bytes: machine::memory().peak_bytes,
             constants: result.constants,
             counts: result.statistics.audit,

@@ -75,6 +75,10 @@ impl Matrix {
         let heads: Vec<String> = self.columns.iter().map(head).collect();
         let header: Vec<&str> = std::iter::once("").chain(heads.iter().map(String::as_str)).collect();
         let mut table = render::table(&header, header.len());
+        for (index, column) in table.column_iter_mut().enumerate().skip(1) {
+            let is_first_of_mode = index == 1 || self.columns[index - 1].0 != self.columns[index - 2].0;
+            column.set_padding((u16::from(is_first_of_mode), 0));
+        }
         for row in &self.rows {
             table.add_row(std::iter::once(row.name.clone()).chain(row.outcomes.iter().map(cell)));
         }
@@ -93,19 +97,27 @@ impl Matrix {
     }
 }
 
-/// `2pl`, and below it the words of the level.
+/// `2pl`, and below it the level in a few letters, so that all columns fit on a screen.
 fn head((mode, level): &Column) -> String {
-    format!("{mode}\n{}", level.to_string().replace('-', "\n"))
+    let letters = match level {
+        Isolation::ReadUncommitted => "RU",
+        Isolation::ReadCommitted => "RC",
+        Isolation::RepeatableRead => "RR",
+        Isolation::Snapshot => "SI",
+        Isolation::Serializable => "SER",
+    };
+    format!("{mode}\n{letters}")
 }
 
 const LEGEND: &str = "\
-ALLOWED   the anomaly happened
-–         it did not, and nobody noticed anything
-waits     it did not, and somebody waited for a lock
-deadlock  it did not, and the engine aborted somebody: the victim of a deadlock,
-conflict      who came second to write,
-changed       who had read what was changed before its commit,
-skew          whom no order would have explained
+RU read uncommitted, RC read committed, RR repeatable read, SI snapshot, SER serializable
+ALLOWED  the anomaly happened
+–        it did not, and nobody noticed anything
+waits    it did not, and somebody waited for a lock
+victim   it did not, and the engine aborted somebody: the victim of a deadlock,
+second       who came second to write,
+changed      who had read what was changed before its commit,
+skew         whom no order would have explained
 More: synod anomalies G2-item --mode mvcc --level snapshot";
 
 /// An outcome in a word.
@@ -123,7 +135,8 @@ fn cell(outcome: &Outcome) -> String {
 
 fn word(reason: &str) -> &str {
     match reason {
-        "write conflict" => "conflict",
+        "deadlock" => "victim",
+        "write conflict" => "second",
         "read changed" => "changed",
         "unserializable" => "skew",
         other => other,

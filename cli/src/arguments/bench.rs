@@ -1,10 +1,13 @@
 //! The arguments of `synod bench`.
 
-use super::Arguments;
+use super::{Arguments, Modes};
+use crate::render::units::count;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Subcommand};
 use std::path::PathBuf;
 use synod::{DeadlockPolicy, Durability, Isolation, Mode};
+use synod_bench::micro::MicroOptions;
+use synod_bench::recording::RECORDED_STEPS_MAX;
 use synod_bench::tpcc::Mix;
 
 /// A benchmark.
@@ -39,9 +42,13 @@ pub struct TpccArguments {
     #[arg(long, value_name = "LEVEL")]
     pub durability: Option<Durability>,
 
-    /// Concurrency control: 2pl, occ or mvcc
+    /// Concurrency control: 2pl, occ or mvcc; all for one after the other, on equal data, side by side at the end
     #[arg(long, value_name = "MODE", default_value = "2pl")]
-    pub mode: Mode,
+    pub mode: Modes,
+
+    /// With --mode all: rounds in which the modes take turns; medians are shown
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: u16,
 
     /// What to do about deadlocks: detect, wound-wait, wait-die or no-wait
     #[arg(long, value_name = "POLICY", default_value = "detect")]
@@ -52,7 +59,8 @@ pub struct TpccArguments {
     #[arg(long, value_name = "LEVEL", default_value = "serializable")]
     pub isolation: Isolation,
 
-    /// Directory of the database, kept, and reused if it is loaded [default: temporary, removed at the end]
+    /// Directory of the database, kept, and reused if it is loaded; with --mode all where the temporary ones go
+    /// [default: temporary, removed at the end]
     #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
     pub path: Option<PathBuf>,
 
@@ -77,6 +85,12 @@ pub struct TpccArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// Record what every transaction reads and writes, and write it to this file for "synod check"; with --mode all to
+    /// one for each mode, as in FILE-occ.edn. It slows the run down, and is kept in memory until the end: at most
+    /// 2,000,000 steps, in about a gigabyte; there the run ends
+    #[arg(long, value_name = "FILE.edn")]
+    pub history: Option<PathBuf>,
+
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -92,6 +106,29 @@ pub struct TpccArguments {
 }
 
 impl TpccArguments {
+    /// Ends the program if the arguments contradict each other.
+    pub fn check(&self) {
+        let _ = (self.durability(), self.in_flight());
+        if let Some(lack) = self.mode.lack(self.isolation) {
+            conflict(&lack);
+        }
+        match self.mode {
+            Modes::All if self.load_only => conflict(
+                "with --mode all each run loads a database of its own: leave --load-only out, or choose a mode",
+            ),
+            Modes::All if self.repeat > 1 && self.history.is_some() => {
+                conflict("--history is of one run of each mode: leave --repeat out, or --history")
+            }
+            Modes::One(_) if self.load_only && self.history.is_some() => conflict(
+                "--load-only runs no transactions that a history could have: leave it out, or --history",
+            ),
+            Modes::One(_) if self.repeat > 1 => {
+                conflict("--repeat is for modes that take turns: add --mode all")
+            }
+            _ => {}
+        }
+    }
+
     /// The durability level, after a check that it goes with the rest.
     pub fn durability(&self) -> Durability {
         match self.durability {
@@ -120,9 +157,15 @@ impl TpccArguments {
 /// How `micro` measures.
 #[derive(Args, Clone, Debug)]
 pub struct MicroArguments {
-    /// Concurrency control: 2pl, occ or mvcc
-    #[arg(long, value_name = "MODE", default_value = "2pl")]
-    pub mode: Mode,
+    /// Concurrency control: 2pl, occ or mvcc; all for taking turns, side by side at the end
+    /// [default: 2pl; with --audit mvcc]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Modes>,
+
+    /// Measure what the audit of isolation costs instead: transactions at the snapshot level, the same audited, and
+    /// serializable ones, in turn
+    #[arg(long, conflicts_with = "history")]
+    pub audit: bool,
 
     /// Records of the table
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -144,9 +187,50 @@ pub struct MicroArguments {
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
 
+    /// Record what every transaction reads and writes, and write it to this file for "synod check"; with --mode all to
+    /// one for each mode, as in FILE-occ.edn. It slows everything down, and is kept in memory until the
+    /// end: at most 2,000,000 steps of all modes together, in about a gigabyte
+    #[arg(long, value_name = "FILE.edn")]
+    pub history: Option<PathBuf>,
+
     /// Also write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+impl MicroArguments {
+    /// Ends the program if the arguments contradict each other.
+    pub fn check(&self) {
+        if self.audit && self.mode.is_some_and(|mode| mode != Modes::One(Mode::MultiVersion)) {
+            conflict("--audit is of the snapshot level, which only mvcc has: leave --mode out, or --audit");
+        }
+        let steps = self.options(Mode::default()).recorded_steps() * self.modes().list().len() as u64;
+        if self.history.is_some() && steps > RECORDED_STEPS_MAX {
+            conflict(&format!(
+                "--history would record about {} steps, and {} are the most: choose fewer --operations or --rounds",
+                count(steps),
+                count(RECORDED_STEPS_MAX)
+            ));
+        }
+    }
+
+    /// Which modes are measured.
+    pub fn modes(&self) -> Modes {
+        let default = if self.audit { Mode::MultiVersion } else { Mode::default() };
+        self.mode.unwrap_or(Modes::One(default))
+    }
+
+    /// How one mode is measured.
+    pub fn options(&self, mode: Mode) -> MicroOptions {
+        MicroOptions {
+            mode,
+            records: self.records,
+            threads: usize::from(self.threads),
+            rounds: usize::from(self.rounds),
+            operations: self.operations as usize,
+            records_history: self.history.is_some(),
+        }
+    }
 }
 
 /// How `gc` updates.
@@ -254,7 +338,10 @@ mod tests {
                     --path there --mix no=1,p=2 --seed 9 --scale 0.5";
         let arguments = tpcc(&text.split_whitespace().collect::<Vec<_>>()).expect("valid");
         assert_eq!((arguments.warehouses, arguments.threads, arguments.seconds), (Some(4), Some(3), 0.5));
-        assert_eq!((arguments.mode, arguments.deadlock), (Mode::Optimistic, DeadlockPolicy::WoundWait));
+        assert_eq!(
+            (arguments.mode, arguments.deadlock),
+            (Modes::One(Mode::Optimistic), DeadlockPolicy::WoundWait)
+        );
         assert_eq!(arguments.isolation, Isolation::ReadCommitted);
         assert_eq!((arguments.mix.to_string(), arguments.seed), ("no=1,p=2".to_string(), 9));
         assert_eq!(arguments.scale, Some(0.5));

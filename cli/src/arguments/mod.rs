@@ -4,6 +4,7 @@ mod anomalies;
 mod bench;
 mod check;
 mod data;
+mod modes;
 
 pub use anomalies::AnomaliesArguments;
 pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
@@ -11,6 +12,7 @@ pub use check::{Assumption, CheckArguments};
 pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
 };
+pub use modes::Modes;
 
 use clap::{Parser, Subcommand};
 

@@ -3,6 +3,7 @@
 use super::show;
 use crate::arguments::{Assumption, CheckArguments};
 use crate::meter::Meter;
+use crate::output::remark;
 use crate::render;
 use crate::render::units::bytes;
 use crate::{Error, Result};
@@ -117,7 +118,7 @@ fn draw(arguments: &CheckArguments, verdict: &Verdict, level: Level) -> Result<(
     };
     let chosen = worst(&mut verdict.against(level)).or_else(|| worst(&mut verdict.anomalies.iter()));
     let Some(anomaly) = chosen else {
-        eprintln!("there is no anomaly to draw");
+        remark("there is no anomaly to draw");
         return Ok(());
     };
     let write = |path: &Option<PathBuf>, text: String| match path {

@@ -1,5 +1,6 @@
 //! `synod bench checkpoint`.
 
+use super::show_part;
 use crate::arguments::CheckpointArguments;
 use crate::{json, render};
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &CheckpointArguments) -> Result<bool> {
     let directory = tempfile::Builder::new().prefix("synod-").tempdir_in(&base);
     let directory = directory.map_err(|source| Error::io("cannot create a directory in", &base, source))?;
     let report = measure(directory.path(), options, &mut Progress::line("measure"))?;
-    println!("{}", render::checkpoint::page(&report));
+    show_part(&render::checkpoint::page(&report))?;
     json::write(arguments.json.as_ref(), &report)?;
     Ok(true)
 }

@@ -4,6 +4,7 @@ use super::open_existing;
 use crate::arguments::DumpArguments;
 use crate::dump::{Counts, DumpWriter};
 use crate::meter::Meter;
+use crate::output::remark;
 use crate::render::units::{bytes, plural};
 use crate::{Error, Result, interrupt};
 use std::fs::{File, Permissions};
@@ -25,9 +26,14 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<bool> {
     let output = Output::open(arguments.output.as_deref())?;
     let snapshot = engine.snapshot()?;
     let dump = Dump { engine: &engine, snapshot: &snapshot, names: &names, output: output.name() };
-    let counts = dump.write(output.writer(), stop)?;
-    output.finish()?;
-    eprintln!("dumped {}", describe(counts));
+    match dump.write(output.writer(), stop) {
+        Ok(counts) => {
+            output.finish()?;
+            remark(&format!("dumped {}", describe(counts)));
+        }
+        Err(error) if output.has_enough(&error) => {}
+        Err(error) => return Err(error),
+    }
     drop(snapshot);
     engine.close()?;
     Ok(true)
@@ -123,6 +129,12 @@ impl Output {
             Output::Special(_, file) => Box::new(file),
             Output::File(_, file) => Box::new(file.as_file()),
         }
+    }
+
+    /// Whether nothing is wrong but that whoever reads standard output has stopped reading, as `head` does.
+    fn has_enough(&self, error: &Error) -> bool {
+        let is_closed = |source: &io::Error| source.kind() == io::ErrorKind::BrokenPipe;
+        matches!((self, error), (Output::Standard, Error::Io { source, .. }) if is_closed(source))
     }
 
     /// Makes the dump durable, and gives it its name.

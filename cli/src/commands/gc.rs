@@ -1,5 +1,6 @@
 //! `synod bench gc`.
 
+use super::show_part;
 use crate::arguments::GcArguments;
 use crate::{json, render};
 use synod_bench::garbage::{GarbageOptions, measure};
@@ -15,7 +16,7 @@ pub(crate) fn run(arguments: &GcArguments) -> Result<bool> {
         threads: arguments.threads.map_or_else(machine::cores, usize::from),
     };
     let report = measure(options, &mut Progress::new("update", arguments.updates))?;
-    println!("{}", render::gc::page(&report));
+    show_part(&render::gc::page(&report))?;
     json::write(arguments.json.as_ref(), &report)?;
     Ok(true)
 }

@@ -6,6 +6,7 @@ use crate::arguments::LoadArguments;
 use crate::dump::{Counts, DumpError, DumpReader, Item, Record};
 use crate::error::LoadError;
 use crate::meter::Meter;
+use crate::output::remark;
 use crate::{Error, Result, interrupt};
 use std::collections::HashMap;
 use std::fs::File;
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<bool> {
     flushed.and(outcome).map_err(|source| failed(source, committed))?;
     drop(load);
     engine.close()?;
-    eprintln!("loaded {}", describe(committed.0));
+    remark(&format!("loaded {}", describe(committed.0)));
     Ok(true)
 }
 

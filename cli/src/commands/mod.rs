@@ -6,19 +6,22 @@ pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod dump;
 pub(crate) mod gc;
+mod history;
 pub(crate) mod load;
 pub(crate) mod micro;
 pub(crate) mod stats;
 pub(crate) mod tpcc;
 pub(crate) mod verify;
 
-use crate::{Error, Result};
-use std::io::Write;
+use crate::{Error, Result, output};
 use std::path::Path;
 use synod::{Engine, Options};
 
 /// The directories whose files show that there is, or was, a database.
 const PARTS: [&str; 2] = ["checkpoints", "wal"];
+
+/// What standard output is called in errors.
+const STANDARD_OUTPUT: &str = "standard output";
 
 /// The file that makes a directory a backup.
 const BACKUP_FILE: &str = "BACKUP";
@@ -57,10 +60,15 @@ fn open_existing(directory: &Path) -> Result<Engine> {
     Ok(Engine::open(directory, Options::new().checkpoint_log_bytes(u64::MAX))?)
 }
 
-/// Writes a result to standard output, which may be closed.
+/// Writes a result to standard output.
 fn show(text: &str) -> Result<()> {
-    let written = writeln!(std::io::stdout(), "{text}");
-    written.map_err(|source| Error::io("cannot write to", Path::new("standard output"), source))
+    output::print(text).map_err(|source| Error::io("cannot write to", Path::new(STANDARD_OUTPUT), source))
+}
+
+/// Writes a part of a benchmark's result to standard output.
+fn show_part(text: &str) -> synod_bench::Result<()> {
+    let cannot = |source| synod_bench::Error::io("cannot write to", Path::new(STANDARD_OUTPUT), source);
+    output::print(text).map_err(cannot)
 }
 
 fn exists(path: &Path) -> Result<bool> {

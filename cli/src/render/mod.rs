@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod checkpoint;
+pub(crate) mod compare;
 pub(crate) mod gc;
 pub(crate) mod micro;
 pub(crate) mod moment;

@@ -2,6 +2,7 @@
 
 use super::table;
 use super::units::{bytes, count, number, plural, time};
+use synod::{Isolation, IsolationCounts, LevelCounts};
 use synod_bench::tpcc::audit::AuditItem;
 use synod_bench::tpcc::consistency::ConditionReport;
 use synod_bench::tpcc::report::{KindReport, LoadReport, Report, RunReport, Settings};
@@ -23,7 +24,7 @@ pub(crate) fn header(report: &Report, place: &str) -> String {
     )
 }
 
-fn size(settings: &Settings) -> String {
+pub(super) fn size(settings: &Settings) -> String {
     let scale = settings.scale;
     let size = if scale.is_full() {
         "full size".to_string()
@@ -38,20 +39,29 @@ fn size(settings: &Settings) -> String {
 }
 
 fn settings(settings: &Settings) -> String {
+    let deadlock =
+        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
+    settings_with(settings, &format!("{} {}{deadlock}", settings.mode, settings.isolation))
+}
+
+/// The settings that all modes share.
+pub(super) fn settings_of_all(settings: &Settings) -> String {
+    let deadlock =
+        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
+    settings_with(settings, &format!("{}{deadlock}", settings.isolation))
+}
+
+fn settings_with(settings: &Settings, concurrency: &str) -> String {
     let waiting = match (settings.think, settings.in_flight) {
         (true, _) => "each one terminal with keying and think times".to_string(),
         (false, 1) => "each waits for its commit".to_string(),
         (false, in_flight) => format!("each stands for {in_flight} terminals that wait for their commits"),
     };
-    let deadlock =
-        settings.deadlock.as_ref().map_or_else(String::new, |policy| format!(", deadlocks: {policy}"));
     let mix = if settings.has_standard_mix() { String::new() } else { format!(", mix {}", settings.mix) };
     format!(
-        "{}, {waiting}; durability {}, {} {}{deadlock}{mix}, seed {}",
+        "{}, {waiting}; durability {}, {concurrency}{mix}, seed {}",
         plural(settings.threads as u64, "thread"),
         settings.durability,
-        settings.mode,
-        settings.isolation,
         settings.seed
     )
 }
@@ -103,6 +113,7 @@ fn run_results(run: &RunReport) -> String {
     format!(
         "ran        {:.1} s{early}: {} transactions, {}/s, {} new orders/min\n{kinds}\n\
          cost       {} processor time a transaction = {} L; {} thread time\n\
+         engine     {}\n\
          log        {} and {} fsyncs a commit; peak memory {}",
         run.seconds,
         count(run.transactions),
@@ -111,10 +122,23 @@ fn run_results(run: &RunReport) -> String {
         time(run.cpu_us_per_transaction * 1e3),
         number(run.cpu_lookups_per_transaction),
         time(run.thread_us_per_transaction * 1e3),
+        levels(&run.by_isolation),
         bytes(run.log_bytes_per_commit.round() as u64),
         fsyncs(run.fsyncs_per_commit),
         bytes(run.peak_memory_bytes),
     )
+}
+
+/// How the engine's transactions ended, at each level that there were some at.
+fn levels(counts: &IsolationCounts) -> String {
+    let used = Isolation::ALL.into_iter().filter(|level| counts.of(*level).ended() > 0);
+    let told = used.map(|level| {
+        let LevelCounts { commits, rollbacks, aborts } = *counts.of(level);
+        let [commits, rollbacks, aborts] = [commits, rollbacks, aborts].map(count);
+        format!("{level}: {commits} committed, {rollbacks} rolled back, {aborts} aborted")
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { "no transactions that could write".to_string() } else { told.join("; ") }
 }
 
 /// A small quotient: three significant digits.
@@ -142,7 +166,7 @@ fn kind_row(kind: &KindReport) -> Vec<String> {
     row
 }
 
-fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
+pub(super) fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
     let failing: Vec<&ConditionReport> = conditions.iter().filter(|condition| !condition.holds()).collect();
     if failing.is_empty() {
         let checked = conditions.iter().map(|condition| condition.checked).sum();
@@ -173,7 +197,7 @@ fn conditions(conditions: &[ConditionReport], seconds: f64) -> String {
 }
 
 /// Short when all rules were kept; a line for each when not.
-fn audit(items: &[AuditItem], standard_mix: bool) -> String {
+pub(super) fn audit(items: &[AuditItem], standard_mix: bool) -> String {
     let failing = items.iter().filter(|item| !item.passes()).count();
     let mix = if standard_mix { "" } else { " (shares of a mix of its own aren't audited)" };
     let mut text = if failing == 0 {

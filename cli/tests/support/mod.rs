@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock};
@@ -80,6 +80,18 @@ impl Place {
         // It may have noticed already.
         let _ = to.write_all(more.as_bytes());
         child.wait_with_output().expect("the binary ends").into()
+    }
+
+    /// Runs `synod` with a standard output that is closed after its first `lines` lines, as `head` closes it; returns
+    /// them, the status and standard error.
+    pub(crate) fn synod_head(&self, line: &str, lines: usize) -> Answer {
+        let mut child = self.start(line.split(' '));
+        drop(child.stdin.take());
+        let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let shown = (0..lines).map(|_| output.next().expect("a line").expect("text") + "\n").collect();
+        drop(output);
+        let ended = child.wait_with_output().expect("the binary ends");
+        Answer { shown, ..ended.into() }
     }
 
     fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Child {

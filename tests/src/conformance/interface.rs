@@ -1,9 +1,9 @@
 //! What holds of handles: threads, tables, levels, closing.
 
 use synod::errors::TransactionError;
-use synod::{Error, Isolation, Timestamp, TransactionOptions};
+use synod::{Error, Isolation, LevelCounts, Timestamp, TransactionOptions};
 
-use super::world::{fails_with, keys, options};
+use super::world::{fails_with, keys, options, unless_refused};
 use super::{Mode, World};
 
 /// Begun here, continued there, committed here.
@@ -150,4 +150,35 @@ pub fn a_commit_that_wrote_nothing_tells_what_it_read(mode: &Mode) {
     assert_eq!(keys(reader.scan(&world.table, ..)).unwrap(), "ab");
     assert_eq!(reader.commit().unwrap(), second);
     assert_eq!(world.begin(Isolation::Serializable).commit().unwrap(), Timestamp::MIN);
+}
+
+/// Statistics.
+pub fn transactions_are_counted_under_their_level(mode: &Mode) {
+    let world = World::with(mode, &["a"]);
+    for level in mode.levels_from(Isolation::ReadUncommitted) {
+        let counts = || world.engine.stats().transactions;
+        let before = counts();
+        let (reader, writer) = (world.begin(level), world.begin(level));
+        assert_eq!((reader.isolation(), writer.isolation()), (level, level));
+        writer.put(&world.table, "b", "").unwrap();
+        writer.commit().unwrap();
+        reader.commit().unwrap();
+        world.begin(level).abort();
+        // Of two that mean to change the same record at least one is aborted, sooner or later.
+        let two = [world.begin(level), world.begin(level)];
+        let reads = two.each_ref().map(|txn| unless_refused(txn.get_for_update(&world.table, "a")));
+        let committed = two.into_iter().zip(reads).filter(|(_, read)| read.is_some());
+        let committed = committed.filter(|(txn, _)| unless_refused(txn.put(&world.table, "a", "")).is_some());
+        let committed = committed.filter_map(|(txn, _)| unless_refused(txn.commit())).count() as u64;
+        assert!(committed < 2, "both have changed it");
+        let after = counts();
+        let grown = after.by_isolation.since(&before.by_isolation);
+        for other in Isolation::ALL {
+            let LevelCounts { commits, rollbacks, aborts } = *grown.of(other);
+            let expected = if other == level { (2 + committed, 1, 2 - committed) } else { (0, 0, 0) };
+            assert_eq!((commits, rollbacks, aborts), expected, "at {other}, of what was done at {level}");
+        }
+        let sums = (after.commits - before.commits, after.rollbacks - before.rollbacks);
+        assert_eq!((sums, grown.of(level).ended()), ((2 + committed, 1), 5));
+    }
 }

@@ -131,6 +131,7 @@ macro_rules! conformance {
                 tables_of_other_engines_are_refused,
                 a_closed_engine_refuses_work,
                 a_commit_that_wrote_nothing_tells_what_it_read,
+                transactions_are_counted_under_their_level,
             ],
             durability: [
                 deferred_commits_become_durable,

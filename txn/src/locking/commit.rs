@@ -41,7 +41,7 @@ impl Writer {
         self.check_alive()?;
         if self.buffers.writes.is_empty() {
             self.release_locks();
-            self.registered().counts.commit();
+            self.registered().counts.commit(self.isolation);
             self.finish();
             let timestamp = self.newest_read.max(self.store().newest_forgotten());
             return Ok(CommitReceipt { timestamp, wrote: false });
@@ -62,7 +62,7 @@ impl Writer {
         let budget = self.buffers.writes.len() * COLLECTED_PER_WRITE;
         self.buffers.writes.clear();
         self.release_locks();
-        self.registered().counts.commit();
+        self.registered().counts.commit(self.isolation);
         self.store().help_collect(self.slot(), budget, &guard);
         drop(guard);
         self.finish();

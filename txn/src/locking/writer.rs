@@ -14,12 +14,14 @@ use super::lock_table::{Acquired, LockTable, Requester};
 use super::word::{Modes, Word};
 use crate::protocol::{BeginOptions, Savepoint};
 use crate::registry::Slot;
-use crate::{Abort, Error, Result, Store};
+use crate::{Abort, Error, Isolation, Result, Store};
 
 /// A transaction that holds a slot, and locks. Dropping it undoes what it has written.
 pub(crate) struct Writer {
     pub(super) locking: Arc<Locking>,
     pub(super) slot: u16,
+    /// What it is counted under.
+    pub(super) isolation: Isolation,
     lock_timeout: Duration,
     age: u64,
     pub(super) buffers: Buffers,
@@ -82,6 +84,7 @@ impl Writer {
         Ok(Writer {
             locking: locking.clone(),
             slot,
+            isolation: options.isolation,
             lock_timeout: options.lock_timeout,
             age,
             buffers: SPARE_BUFFERS.take().unwrap_or_default(),
@@ -258,7 +261,7 @@ impl Writer {
     /// Undoes everything and remembers why.
     pub(crate) fn abort_because(&mut self, abort: Abort) -> Error {
         tracing::debug!(transaction = %self.registered().id(), %abort, "aborted");
-        self.registered().counts.abort(&abort);
+        self.registered().counts.abort(self.isolation, &abort);
         self.undo_all();
         self.phase = Phase::Aborted(abort.clone());
         Error::Aborted(abort)
@@ -321,7 +324,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if let Phase::Running = self.phase {
-            self.registered().counts.rollback();
+            self.registered().counts.rollback(self.isolation);
             self.undo_all();
         }
         self.finish();

@@ -32,7 +32,7 @@ impl Transaction {
 
     /// What was read is of one moment, no earlier than the beginning: there is nothing to look at again.
     fn commit_reads(&mut self) -> CommitReceipt {
-        self.registered().counts.commit();
+        self.registered().counts.commit(self.isolation);
         self.finish();
         CommitReceipt { timestamp: self.newest_read.max(self.store.newest_forgotten()), wrote: false }
     }
@@ -58,7 +58,7 @@ impl Transaction {
         };
         self.registered().end_reading();
         self.discard_replaced(order, timestamp, &guard);
-        self.registered().counts.commit();
+        self.registered().counts.commit(self.isolation);
         self.store.help_collect(self.slot, order.len() * COLLECTED_PER_WRITE, &guard);
         Ok(timestamp)
     }

@@ -149,7 +149,7 @@ impl Transaction {
     /// Forgets everything and remembers why.
     pub(super) fn abort_because(&mut self, abort: Abort) -> Error {
         tracing::debug!(transaction = %self.registered().id(), %abort, "aborted");
-        self.registered().counts.abort(&abort);
+        self.registered().counts.abort(self.isolation, &abort);
         self.forget();
         self.phase = Phase::Aborted(abort.clone());
         Error::Aborted(abort)
@@ -257,7 +257,7 @@ impl ActiveTransaction for Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         if let Phase::Running = self.phase {
-            self.registered().counts.rollback();
+            self.registered().counts.rollback(self.isolation);
         }
         self.finish();
     }
