@@ -58,7 +58,8 @@
 //! leaves its marks, and then looks at what it has read; whoever is committing just then is waited for, and
 //! whoever isn't yet will see the marks. It is aborted if it has read what a transaction overwrote that comes
 //! before its snapshot: the anomaly of Fekete, O'Neil & O'Neil, "A read-only transaction anomaly under snapshot
-//! isolation", SIGMOD Record 2004. One that is declared read-only stops remembering what it reads as soon as
+//! isolation", SIGMOD Record 2004. If at its end nobody has committed since its snapshot, and nobody older is at work,
+//! there is nothing to mark or to look at. One that is declared read-only stops remembering what it reads as soon as
 //! that can't happen to it any more (a *safe snapshot*: Ports & Grittner, "Serializable snapshot isolation in
 //! PostgreSQL", VLDB 2012, section 4.2): when all that wrote while it began have ended, and none of them comes
 //! before its snapshot.
