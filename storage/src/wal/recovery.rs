@@ -206,8 +206,8 @@ fn remove_unfinished(place: &Place, path: &Path) -> Result<()> {
         return Err(Error::Corrupt { path: path.to_owned(), offset: 0, reason });
     }
     tracing::warn!(path = %path.display(), "removing a log segment whose creation was interrupted");
-    device.remove(path)?;
-    device.sync_directory(&place.directory)
+    // The directory is synced at the end of the recovery; should this file come back before that, it goes again.
+    device.remove(path)
 }
 
 /// Whether there are only zeros where a segment's frames would be.

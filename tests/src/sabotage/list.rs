@@ -49,12 +49,6 @@ pub const MUTATIONS: &[Mutation] = &[
         "    recoverer",
     ),
     breaks(
-        "the removal of an unfinished log segment is not synced",
-        "storage/src/wal/recovery.rs",
-        "    device.remove(path)?;\n    device.sync_directory(&place.directory)\n",
-        "    device.remove(path)\n",
-    ),
-    breaks(
         "the name of a note is not synced",
         "storage/src/note.rs",
         "        device.sync_directory(path.parent().unwrap_or(Path::new(\".\")))\n",
