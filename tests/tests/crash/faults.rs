@@ -140,3 +140,26 @@ fn a_fault_while_a_table_is_created_or_dropped_is_reported() {
         assert_eq!(engine.tables(), ["t"]);
     }
 }
+
+/// A process that dies while it creates a database leaves names behind that a second process sees, and that are not
+/// durable: what that one commits must not rest on them.
+#[test]
+fn a_database_whose_creation_was_broken_off_is_durable_all_the_same() {
+    let mut broken_off = 0;
+    for nth in 1.. {
+        let device = MemoryDevice::new();
+        device.inject(Fault::DirectorySync(nth));
+        let Err(_) = Engine::open(HOME, small_options(device.clone())) else { break };
+        broken_off += 1;
+        let engine = Engine::open(HOME, small_options(device.clone())).unwrap();
+        let table = engine.table("t").unwrap();
+        let committed =
+            engine.transact_with(&at_level(Durability::Sync), |txn| txn.put(&table, "k", "v")).unwrap();
+        committed.handle.wait().unwrap();
+        drop(engine);
+        let engine = Engine::open(HOME, small_options(device.crash(Survival::Nothing))).unwrap();
+        let table = engine.table("t").unwrap();
+        assert!(engine.snapshot().unwrap().contains(&table, "k").unwrap(), "sync {nth}");
+    }
+    assert!(broken_off >= 2, "creating a database syncs more than {broken_off} directories");
+}
