@@ -4,7 +4,8 @@
 //! shows what it holds, `synod verify` checks its files; `synod backup` and `synod restore` copy it. `synod
 //! check` looks for anomalies in a history of transactions, and `synod anomalies` is a laboratory of them
 //! ([`anomalies`]). `synod bench tpcc` loads and runs an order-entry workload after TPC-C and checks its data;
-//! `synod bench micro` measures single operations; `synod bench gc` looks at memory.
+//! `synod bench micro` measures single operations; `synod bench contention` shows which mode wins where; `synod bench gc`
+//! looks at memory.
 //!
 //! Results go to standard output, progress and logs to standard error (`RUST_LOG` sets what is logged). The
 //! exit status is 0 if all went well and every check passed, 1 if not, 2 for arguments that make no sense (and for
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Bench { bench: Bench::Tpcc(arguments) } => exit(commands::tpcc::run(&arguments)),
         Command::Bench { bench: Bench::Micro(arguments) } => exit(commands::micro::run(&arguments)),
+        Command::Bench { bench: Bench::Contention(arguments) } => exit(commands::contention::run(&arguments)),
         Command::Bench { bench: Bench::Gc(arguments) } => exit(commands::gc::run(&arguments)),
         Command::Bench { bench: Bench::Checkpoint(arguments) } => exit(commands::checkpoint::run(&arguments)),
         Command::Anomalies(arguments) => exit(commands::anomalies::run(&arguments)),

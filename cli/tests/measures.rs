@@ -128,3 +128,23 @@ fn checkpoint_shows_every_rate() {
     }
     assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1, "only the report is left");
 }
+
+#[test]
+fn contention_shows_every_contender_for_all_keys() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("contention.json");
+    let arguments =
+        format!("contention --records 2000 --rounds 1 --operations 1000 --json {}", json.display());
+    let output = bench(&arguments);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    for expected in ["2pl serializable", "occ serializable", "mvcc snapshot", "mvcc serializable"] {
+        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
+    }
+    let rows: Vec<_> = shown.lines().filter(|line| line.contains("/s")).collect();
+    assert_eq!(rows.len(), 6, "{shown}");
+    assert!(rows.iter().all(|row| row.matches("/s").count() == 4 && row.contains('*')), "{shown}");
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
+    assert_eq!(report["rows"][2]["keys"]["zipf"], 0.99);
+}

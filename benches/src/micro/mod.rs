@@ -10,10 +10,14 @@
 
 mod audit;
 mod commits;
+mod contention;
 mod operations;
 mod store;
 
 pub use audit::{AuditReport, Cost, Setting, Workload, measure_audit};
+pub use contention::{
+    CONTENDERS, Contender, ContentionReport, ContentionRow, Goodput, KEYS, Keys, measure_contention,
+};
 
 use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, LOOKUP_THETA, Lookups, median};
 use crate::error::{Error, Result};

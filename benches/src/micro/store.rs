@@ -43,6 +43,12 @@ impl Store {
         Ok((Store { engine, table, records: options.records, keys_of_thread }, overhead))
     }
 
+    /// Replaces the keys; each thread gets as many as it had.
+    pub(super) fn use_keys(&mut self, all: &[u64]) {
+        let of_thread = self.keys_of_thread[0].len();
+        self.keys_of_thread = all.chunks(of_thread).map(<[u64]>::to_vec).collect();
+    }
+
     /// Runs `work` on every thread at the same time, each with its own keys; returns the processor time of
     /// all of them together.
     pub(super) fn on_all_threads(&self, work: impl Fn(&[u64]) -> Result<()> + Sync) -> Result<Duration> {

@@ -17,6 +17,8 @@ pub enum Bench {
     Tpcc(TpccArguments),
     /// Single operations, as multiples of one look-up (L) and one flush (F) of this machine.
     Micro(MicroArguments),
+    /// Who wins where: short transactions under every mode, from hardly any contention to a lot of it.
+    Contention(ContentionArguments),
     /// Memory under endless updates of few records.
     Gc(GcArguments),
     /// Checkpoints: how fast they are written and loaded, and what they cost transactions beside them.
@@ -229,6 +231,48 @@ impl MicroArguments {
             rounds: usize::from(self.rounds),
             operations: self.operations as usize,
             records_history: self.history.is_some(),
+        }
+    }
+}
+
+/// How `contention` measures.
+#[derive(Args, Clone, Debug)]
+pub struct ContentionArguments {
+    /// Records of the table
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: u64,
+
+    /// Threads that run transactions at the same time
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
+
+    /// Rounds, in each of which the modes take turns; figures are medians over them
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+
+    /// Operations of each thread in a turn, ten of them a transaction
+    #[arg(long, value_name = "N", default_value_t = 400_000, value_parser = clap::value_parser!(u32).range(10..))]
+    pub operations: u32,
+
+    /// Directory for the databases [default: temporary, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+
+    /// Also write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl ContentionArguments {
+    /// How it is measured.
+    pub fn options(&self) -> MicroOptions {
+        MicroOptions {
+            mode: Mode::default(),
+            records: self.records,
+            threads: usize::from(self.threads),
+            rounds: usize::from(self.rounds),
+            operations: self.operations as usize,
+            records_history: false,
         }
     }
 }

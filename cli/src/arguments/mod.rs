@@ -7,7 +7,9 @@ mod data;
 mod modes;
 
 pub use anomalies::AnomaliesArguments;
-pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
+pub use bench::{
+    Bench, CheckpointArguments, ContentionArguments, GcArguments, MicroArguments, TpccArguments,
+};
 pub use check::{Assumption, CheckArguments};
 pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,

@@ -1,0 +1,42 @@
+//! What `synod bench contention` shows.
+
+use super::table;
+use super::units::{count, number, plural};
+use synod_bench::micro::{ContentionReport, Goodput, Keys};
+
+/// The contenders side by side; the best of each row has a star.
+pub(crate) fn page(report: &ContentionReport) -> String {
+    let options = &report.options;
+    let names: Vec<String> = report
+        .contenders
+        .iter()
+        .map(|contender| format!("{} {}", contender.mode, contender.isolation))
+        .collect();
+    let header: Vec<&str> = std::iter::once("keys").chain(names.iter().map(String::as_str)).collect();
+    let mut shown = table(&header, 1);
+    for row in &report.rows {
+        let best = row.goodput.iter().map(|goodput| goodput.commits_per_second).fold(0.0, f64::max);
+        let cells = row.goodput.iter().map(|goodput| cell(goodput, best));
+        shown.add_row(std::iter::once(keys(row.keys)).chain(cells));
+    }
+    format!(
+        "transactions of 5 reads and 5 updates, durability none; {} records of 8 + 100 bytes, {} on {}, medians of \
+         {} interleaved rounds\ncommitted a second, and how often a transaction was aborted before that; * the best\n{shown}",
+        count(options.records),
+        plural(options.threads as u64, "thread"),
+        plural(report.cores as u64, "core"),
+        options.rounds,
+    )
+}
+
+fn cell(goodput: &Goodput, best: f64) -> String {
+    let star = if goodput.commits_per_second >= best { "*" } else { "" };
+    format!("{star}{}/s {:>7.4}", number(goodput.commits_per_second), goodput.aborts_per_commit)
+}
+
+fn keys(keys: Keys) -> String {
+    match keys {
+        Keys::Zipf(theta) => format!("Zipf {theta}"),
+        Keys::Among(records) => format!("uniform among {}", count(records)),
+    }
+}
