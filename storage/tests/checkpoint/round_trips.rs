@@ -87,6 +87,8 @@ fn contents() -> impl Strategy<Value = Contents> {
             let mut contents = Contents::empty(timestamp);
             for (id, (name, records)) in tables {
                 let records: BTreeMap<_, _> = records;
+                // No two tables have the same name.
+                let name = format!("{id}: {name}");
                 contents = contents.with_table(id, &name, records.into_iter().collect::<Vec<Record>>());
             }
             let next_table = &mut contents.header.next_table.0;
