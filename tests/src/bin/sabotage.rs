@@ -98,7 +98,11 @@ fn test(root: &Path, target: &Path) -> std::io::Result<Outcome> {
 /// The name of a test that failed, or else of one that hung.
 fn first_failure(said: &str) -> &str {
     let failed = said.lines().find_map(|line| line.strip_prefix("---- ")?.strip_suffix(" stdout ----"));
-    let hung = || said.lines().find_map(|line| Some(line.split_once(" has been running for over ")?.0));
+    let hung = || {
+        let line = said.lines().find_map(|line| Some(line.split_once(" has been running for over ")?.0))?;
+        // What stands before it is the progress so far.
+        Some(line.rsplit_once("test ").map_or(line, |(_, name)| name))
+    };
     failed.or_else(hung).unwrap_or("a test that was stopped")
 }
 
