@@ -255,6 +255,36 @@ impl Snapshots {
     }
 }
 
+/// A snapshot of a store that its owner knows: without a counted reference to that, and to be closed by hand, after
+/// the last use, with [`Snapshots::close_open`].
+#[derive(Debug)]
+pub(crate) struct OpenSnapshot {
+    slot: usize,
+    at: Timestamp,
+}
+
+impl OpenSnapshot {
+    /// The snapshot's timestamp.
+    #[inline]
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.at
+    }
+}
+
+impl Snapshots {
+    /// Opens a snapshot that includes every commit acknowledged so far. If it is tracked, every version that comes
+    /// after it in the chain of a record stays as well.
+    pub(crate) fn open(&self, oracle: &Oracle, is_tracked: bool) -> Result<OpenSnapshot> {
+        let (slot, at) = self.open_newest(oracle, if is_tracked { TRACKED } else { 0 })?;
+        Ok(OpenSnapshot { slot, at })
+    }
+
+    /// Closes it again.
+    pub(crate) fn close_open(&self, snapshot: OpenSnapshot) {
+        self.close(snapshot.slot);
+    }
+}
+
 /// A consistent view of the store at one timestamp. Holds back garbage until it is dropped.
 pub struct Snapshot {
     store: Arc<Store>,

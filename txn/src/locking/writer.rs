@@ -321,12 +321,19 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
+impl Writer {
+    /// Rolls back, if the transaction is still running, and gives everything back.
+    pub(crate) fn end(&mut self) {
         if let Phase::Running = self.phase {
             self.registered().counts.rollback(self.isolation);
             self.undo_all();
         }
         self.finish();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -9,7 +9,8 @@ use super::MultiVersion;
 use crate::locking::Writer;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
 use crate::reads::ReadSet;
-use crate::{Abort, Cursor, Durability, Result, Snapshot, Visit, VisitKey};
+use crate::snapshot::OpenSnapshot;
+use crate::{Abort, Cursor, Durability, Result, Visit, VisitKey};
 
 /// A transaction that reads from a snapshot, and holds locks on what it has written.
 pub(crate) struct Transaction {
@@ -19,7 +20,7 @@ pub(crate) struct Transaction {
     /// Whether the check at the commit is only noted.
     pub(super) is_audit: bool,
     /// `None` at read committed. Closed after everything else is undone.
-    pub(super) snapshot: Option<Snapshot>,
+    pub(super) snapshot: Option<OpenSnapshot>,
 }
 
 /// What a serializable transaction remembers.
@@ -44,8 +45,10 @@ impl Transaction {
         let writer = Writer::begin(&protocol.locking, options)?;
         let snapshot = match options.isolation {
             Isolation::ReadCommitted => None,
-            Isolation::Snapshot if !options.audit => Some(Snapshot::newest(store)?),
-            _ => Some(Snapshot::tracked(store)?),
+            level => {
+                let is_tracked = level == Isolation::Serializable || options.audit;
+                Some(store.snapshots().open(store.oracle(), is_tracked)?)
+            }
         };
         let is_audit = options.audit && options.isolation == Isolation::Snapshot;
         let tracking = (is_audit || options.isolation == Isolation::Serializable)
@@ -125,6 +128,15 @@ impl ActiveTransaction for Transaction {
 
     fn abort_reason(&self) -> Option<&Abort> {
         self.writer.abort_reason()
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.writer.end();
+        if let Some(snapshot) = self.snapshot.take() {
+            self.writer.store().snapshots().close_open(snapshot);
+        }
     }
 }
 
