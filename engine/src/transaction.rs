@@ -100,8 +100,30 @@ impl Transaction {
     /// # Ok::<(), synod::Error>(())
     /// ```
     pub fn get_for_update(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<Option<Bytes>> {
-        let copy = |value: Option<&[u8]>| value.map(Bytes::copy_from_slice);
-        self.read(table, key.as_ref(), Intent::Update, copy)
+        self.get_for_update_with(table, key, |value| value.map(Bytes::copy_from_slice))
+    }
+
+    /// As [`Transaction::get_for_update`], without a copy: `read` gets the value where it lies. It must not call back
+    /// into this transaction.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let stock = engine.table("stock")?;
+    /// # engine.transact(|txn| txn.put(&stock, "apples", [3]))?;
+    /// engine.transact(|txn| {
+    ///     let left = txn.get_for_update_with(&stock, "apples", |value| value.map_or(0, |value| value[0]))?;
+    ///     txn.put(&stock, "apples", [left - 1])
+    /// })?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn get_for_update_with<T>(
+        &self,
+        table: &Table,
+        key: impl AsRef<[u8]>,
+        read: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> Result<T> {
+        self.read(table, key.as_ref(), Intent::Update, read)
     }
 
     /// Whether a key has a value.

@@ -101,12 +101,10 @@ fn read_and_update(store: &Store, txn: &Transaction, keys: &[u64]) -> Result<()>
         let found = txn.get_with(&store.table, pair[0].to_be_bytes(), |row| black_box(row).is_some())?;
         require_found(found)?;
         let key = pair[1].to_be_bytes();
-        let current = txn.get_for_update(&store.table, key)?;
-        let mut value = [0; VALUE_BYTES];
-        match current.as_deref().and_then(|current| current.first_chunk::<VALUE_BYTES>()) {
-            Some(current) => value = *current,
-            None => require_found(false)?,
-        }
+        let copy = |row: Option<&[u8]>| row.and_then(<[u8]>::first_chunk::<VALUE_BYTES>).copied();
+        let current = txn.get_for_update_with(&store.table, key, copy)?;
+        require_found(current.is_some())?;
+        let mut value = current.unwrap_or([0; VALUE_BYTES]);
         value[VALUE_BYTES - 1] = value[VALUE_BYTES - 1].wrapping_add(1);
         txn.put(&store.table, key, value)?;
     }

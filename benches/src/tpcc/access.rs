@@ -55,9 +55,9 @@ pub fn change_row<T>(
     row: &mut Vec<u8>,
     change: impl FnOnce(&mut Vec<u8>) -> Result<T>,
 ) -> Result<T, Failure> {
-    let current = txn.get_for_update(table, key)?.ok_or_else(|| missing(name, key))?;
     row.clear();
-    row.extend_from_slice(&current);
+    let copy = |current: Option<&[u8]>| current.map(|current| row.extend_from_slice(current));
+    txn.get_for_update_with(table, key, copy)?.ok_or_else(|| missing(name, key))?;
     let result = change(row)?;
     txn.put(table, key, &*row)?;
     Ok(result)
