@@ -12,6 +12,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -32,6 +33,12 @@ const LOADED_AT_ONCE: u64 = 100;
 
 /// Updates beside checkpoints go on until one is finished, but at most for so many windows.
 const WINDOWS_MAX: u32 = 10;
+
+/// At a steady load the log grows by so many times the length of a checkpoint before the next is taken.
+const STEADY_FACTOR: u64 = 2;
+
+/// So many checkpoints are waited for at a steady load, after the first.
+const STEADY_CHECKPOINTS: u64 = 2;
 
 /// How much is written at once when the disk is measured.
 const DISK_PIECE_BYTES: usize = 1 << 20;
@@ -71,6 +78,18 @@ pub struct Updates {
     pub p99_ns: f64,
 }
 
+/// Bytes written for each byte of keys and values that are updated, at a steady load.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct WriteCost {
+    /// To the log.
+    pub log: f64,
+    /// To the log and for checkpoints.
+    pub all: f64,
+    /// What `log × (1 + C / B)` comes to, where `C` is the length of a checkpoint, and `B` the bytes of log after which
+    /// one is taken.
+    pub predicted: f64,
+}
+
 /// What checkpoints cost, and what they save.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckpointsReport {
@@ -94,6 +113,8 @@ pub struct CheckpointsReport {
     pub beside: Updates,
     /// Checkpoints taken beside the updates.
     pub taken_beside: u64,
+    /// What is written at a steady load.
+    pub write_cost: WriteCost,
 }
 
 /// Measures in a new database, in a directory where there is nothing else.
@@ -128,6 +149,8 @@ pub fn measure(
         beside.push(updates);
         taken_beside += taken;
     }
+    progress.set(0, || "a steady load".to_string());
+    let write_cost = bench.steady(checkpoint_bytes)?;
     let data_bytes = records * (KEY_BYTES + value_bytes) as u64;
     let (alone, beside) = (Updates::median_of(&alone), Updates::median_of(&beside));
     Ok(CheckpointsReport {
@@ -140,6 +163,7 @@ pub fn measure(
         alone,
         beside,
         taken_beside,
+        write_cost,
         options,
     })
 }
@@ -162,11 +186,11 @@ struct Bench<'o> {
 impl Bench<'_> {
     /// Opens the database, with checkpoints every so often or only on demand.
     fn open(&self, interval: Option<Duration>) -> Result<(Engine, Table)> {
-        let options = Options::new()
-            .durability(Durability::Buffered)
-            .checkpoint_log_bytes(u64::MAX)
-            .checkpoint_interval(interval)
-            .checkpoints_kept(1);
+        self.open_with(Options::new().checkpoint_log_bytes(u64::MAX).checkpoint_interval(interval))
+    }
+
+    fn open_with(&self, options: Options) -> Result<(Engine, Table)> {
+        let options = options.durability(Durability::Buffered).checkpoints_kept(1);
         let engine = Engine::open(self.home(), options)?;
         let table = engine.table("records")?;
         Ok((engine, table))
@@ -249,7 +273,7 @@ impl Bench<'_> {
     fn update(&self, interval: Option<Duration>) -> Result<(Updates, u64)> {
         let (engine, table) = self.open(interval)?;
         let (is_over, started) = (AtomicBool::new(false), Instant::now());
-        let taken = || engine.stats().checkpoints.map_or(0, |checkpoints| checkpoints.taken);
+        let taken = || taken_by(&engine);
         let latencies = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.options.threads as u64)
                 .map(|thread| {
@@ -279,6 +303,45 @@ impl Bench<'_> {
         Ok((Updates { commits_per_s, p99_ns: latencies.summary().p99_ns as f64 }, taken))
     }
 
+    /// Updates random records, with a checkpoint whenever the log has grown by twice the length of one; looks at what
+    /// is written from the end of one checkpoint to the end of the second after it.
+    fn steady(&self, checkpoint_bytes: u64) -> Result<WriteCost> {
+        let due_bytes = (checkpoint_bytes * STEADY_FACTOR).max(1);
+        let (engine, table) = self.open_with(Options::new().checkpoint_log_bytes(due_bytes))?;
+        let is_over = AtomicBool::new(false);
+        let (before, after) = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.options.threads as u64)
+                .map(|thread| {
+                    let (engine, table, is_over) = (&engine, &table, &is_over);
+                    scope.spawn(move || self.update_until(is_over, thread, engine, table))
+                })
+                .collect();
+            let wait_for = |checkpoints| {
+                // A worker that has failed ends early.
+                let has_ended = |worker: &ScopedJoinHandle<'_, _>| worker.is_finished();
+                while taken_by(&engine) < checkpoints && !workers.iter().any(has_ended) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Written::now(&engine)
+            };
+            let written = (wait_for(1), wait_for(1 + STEADY_CHECKPOINTS));
+            // Relaxed: nothing depends on when exactly a thread sees it.
+            is_over.store(true, Ordering::Relaxed);
+            for worker in workers {
+                worker.join().map_err(|panic| Error::panicked(&*panic))??;
+            }
+            Ok::<_, Error>(written)
+        })?;
+        drop(table);
+        engine.close()?;
+        let user_bytes = (after.commits - before.commits) * (KEY_BYTES + self.options.value_bytes) as u64;
+        let of_user = |bytes: u64| bytes as f64 / user_bytes.max(1) as f64;
+        let log = of_user(after.log - before.log);
+        let checkpoints = of_user(after.checkpoints - before.checkpoints);
+        let predicted = log * (1.0 + checkpoint_bytes as f64 / due_bytes as f64);
+        Ok(WriteCost { log, all: log + checkpoints, predicted })
+    }
+
     fn update_until(
         &self,
         is_over: &AtomicBool,
@@ -296,6 +359,29 @@ impl Bench<'_> {
             latencies.record(started.elapsed());
         }
         Ok(latencies)
+    }
+}
+
+/// How many checkpoints were taken since the engine was opened.
+fn taken_by(engine: &Engine) -> u64 {
+    engine.stats().checkpoints.map_or(0, |checkpoints| checkpoints.taken)
+}
+
+/// What an engine has written so far.
+struct Written {
+    commits: u64,
+    log: u64,
+    checkpoints: u64,
+}
+
+impl Written {
+    fn now(engine: &Engine) -> Written {
+        let stats = engine.stats();
+        Written {
+            commits: stats.transactions.commits,
+            log: stats.log.map_or(0, |log| log.bytes),
+            checkpoints: stats.checkpoints.map_or(0, |checkpoints| checkpoints.bytes_written),
+        }
     }
 }
 

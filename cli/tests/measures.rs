@@ -126,6 +126,8 @@ fn checkpoint_shows_every_rate() {
     for (what, rate) in [("write", "records_per_s"), ("load", "bytes_per_s"), ("replay", "bytes_per_s")] {
         assert!(report[what][rate].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
     }
+    let of_byte = |what: &str| report["write_cost"][what].as_f64().expect("a number");
+    assert!(1.0 < of_byte("log") && of_byte("log") < of_byte("all"), "{report}");
     assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1, "only the report is left");
 }
 

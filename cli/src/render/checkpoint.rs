@@ -27,7 +27,9 @@ pub(crate) fn page(report: &CheckpointsReport) -> String {
         "{} of 8 + {} bytes, medians of {}\n\
          a checkpoint has {}; the disk takes as much at {} a second\n\
          {rates}\n{updates}\n\
-         beside checkpoints, {} commit {} times as much, with a p99 {} times as long; {} finished meanwhile",
+         beside checkpoints, {} commit {} times as much, with a p99 {} times as long; {} finished meanwhile\n\
+         bytes written for each byte updated, with a checkpoint whenever the log has grown by the length of two: {} to the \
+         log, {} with checkpoints (predicted: {})",
         plural(options.records, "record"),
         options.value_bytes,
         plural(options.rounds as u64, "round"),
@@ -37,5 +39,8 @@ pub(crate) fn page(report: &CheckpointsReport) -> String {
         number(report.beside.commits_per_s / report.alone.commits_per_s),
         number(report.beside.p99_ns / report.alone.p99_ns),
         plural(report.taken_beside, "checkpoint"),
+        number(report.write_cost.log),
+        number(report.write_cost.all),
+        number(report.write_cost.predicted),
     )
 }
