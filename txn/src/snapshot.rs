@@ -93,21 +93,23 @@ impl Snapshots {
         }
     }
 
-    /// Opens a snapshot at the newest timestamp.
+    /// Opens a snapshot that includes every commit acknowledged so far. If it is tracked, every version that comes
+    /// after it in the chain of a record stays as well.
     ///
     /// The slot is taken first and the oracle read afterwards, while `advance` reads the oracle first
     /// and the slots afterwards, all SeqCst: if `advance` misses the slot, then this timestamp is no
     /// smaller than the one that it started from.
-    fn open_newest(&self, oracle: &Oracle, tracked: u64) -> Result<(usize, Timestamp)> {
+    pub(crate) fn open_newest(&self, oracle: &Oracle, is_tracked: bool) -> Result<OpenSnapshot> {
         let slot = self.claim(CHOOSING)?;
         let at = oracle.last();
-        self.slots[slot].store(at.0 | tracked, Ordering::SeqCst);
-        Ok((slot, at))
+        let mark = if is_tracked { TRACKED } else { 0 };
+        self.slots[slot].store(at.0 | mark, Ordering::SeqCst);
+        Ok(OpenSnapshot { slot, at })
     }
 
     /// Opens a snapshot at `at`, unless versions from then may be gone.
-    fn open_at(&self, at: Timestamp, oracle: &Oracle) -> Result<usize> {
-        let slot = self.claim(at.0)?;
+    fn open_at(&self, at: Timestamp, oracle: &Oracle) -> Result<OpenSnapshot> {
+        let opened = OpenSnapshot { slot: self.claim(at.0)?, at };
         // SeqCst, after taking the slot: either the collector sees the slot, or this sees how far the
         // collector may go (without retention, up to the newest timestamp).
         let oldest = match self.retention_ns {
@@ -115,24 +117,23 @@ impl Snapshots {
             _ => Timestamp(self.intended.load(Ordering::SeqCst)),
         };
         if at < oldest {
-            self.close(slot);
+            self.close(&opened);
             return Err(Error::SnapshotTooOld { asked: at, oldest });
         }
-        Ok(slot)
+        Ok(opened)
     }
 
     /// Opens a snapshot at the oldest timestamp that can still be read.
-    fn open_oldest(&self, oracle: &Oracle) -> Result<(usize, Timestamp)> {
+    fn open_oldest(&self, oracle: &Oracle) -> Result<OpenSnapshot> {
         if self.retention_ns == 0 {
-            return self.open_newest(oracle, 0);
+            return self.open_newest(oracle, false);
         }
         loop {
             let at = Timestamp(self.intended.load(Ordering::SeqCst));
             match self.open_at(at, oracle) {
-                Ok(slot) => return Ok((slot, at)),
                 // The collector has gone on meanwhile.
                 Err(Error::SnapshotTooOld { .. }) => {}
-                Err(error) => return Err(error),
+                opened => return opened,
             }
         }
     }
@@ -158,9 +159,10 @@ impl Snapshots {
         Err(Error::TooManySnapshots)
     }
 
-    fn close(&self, slot: usize) {
+    /// Closes a snapshot, once, after its last use.
+    pub(crate) fn close(&self, snapshot: &OpenSnapshot) {
         // Release: the reader's loads come before anyone sees the slot free and collects garbage.
-        self.slots[slot].store(FREE, Ordering::Release);
+        self.slots[snapshot.slot].store(FREE, Ordering::Release);
     }
 
     /// The watermark as it was last computed.
@@ -255,8 +257,7 @@ impl Snapshots {
     }
 }
 
-/// A snapshot of a store that its owner knows: without a counted reference to that, and to be closed by hand, after
-/// the last use, with [`Snapshots::close_open`].
+/// A snapshot of a store that its owner knows: without a counted reference to that, and to be closed by hand.
 #[derive(Debug)]
 pub(crate) struct OpenSnapshot {
     slot: usize,
@@ -271,44 +272,29 @@ impl OpenSnapshot {
     }
 }
 
-impl Snapshots {
-    /// Opens a snapshot that includes every commit acknowledged so far. If it is tracked, every version that comes
-    /// after it in the chain of a record stays as well.
-    pub(crate) fn open(&self, oracle: &Oracle, is_tracked: bool) -> Result<OpenSnapshot> {
-        let (slot, at) = self.open_newest(oracle, if is_tracked { TRACKED } else { 0 })?;
-        Ok(OpenSnapshot { slot, at })
-    }
-
-    /// Closes it again.
-    pub(crate) fn close_open(&self, snapshot: OpenSnapshot) {
-        self.close(snapshot.slot);
-    }
-}
-
 /// A consistent view of the store at one timestamp. Holds back garbage until it is dropped.
 pub struct Snapshot {
     store: Arc<Store>,
-    slot: usize,
-    at: Timestamp,
+    open: OpenSnapshot,
 }
 
 impl Snapshot {
     /// A snapshot that includes every commit acknowledged so far.
     pub fn newest(store: &Arc<Store>) -> Result<Self> {
-        let (slot, at) = store.snapshots().open_newest(store.oracle(), 0)?;
-        Ok(Snapshot { store: store.clone(), slot, at })
+        let open = store.snapshots().open_newest(store.oracle(), false)?;
+        Ok(Snapshot { store: store.clone(), open })
     }
 
     /// As [`Snapshot::newest`], and every version that comes after it in the chain of a record stays as well.
     pub(crate) fn tracked(store: &Arc<Store>) -> Result<Self> {
-        let (slot, at) = store.snapshots().open_newest(store.oracle(), TRACKED)?;
-        Ok(Snapshot { store: store.clone(), slot, at })
+        let open = store.snapshots().open_newest(store.oracle(), true)?;
+        Ok(Snapshot { store: store.clone(), open })
     }
 
     /// A snapshot at the oldest timestamp that can still be read: without retention, the newest one.
     pub fn oldest(store: &Arc<Store>) -> Result<Self> {
-        let (slot, at) = store.snapshots().open_oldest(store.oracle())?;
-        Ok(Snapshot { store: store.clone(), slot, at })
+        let open = store.snapshots().open_oldest(store.oracle())?;
+        Ok(Snapshot { store: store.clone(), open })
     }
 
     /// A snapshot as of `at`, if the versions from then are still kept.
@@ -321,13 +307,13 @@ impl Snapshot {
             // No later commit may fall before the snapshot.
             store.oracle().observe(at);
         }
-        let slot = store.snapshots().open_at(at, store.oracle())?;
-        Ok(Snapshot { store: store.clone(), slot, at })
+        let open = store.snapshots().open_at(at, store.oracle())?;
+        Ok(Snapshot { store: store.clone(), open })
     }
 
     /// The snapshot's timestamp.
     pub fn timestamp(&self) -> Timestamp {
-        self.at
+        self.open.at
     }
 
     /// The store that it reads.
@@ -338,12 +324,12 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.store.snapshots().close(self.slot);
+        self.store.snapshots().close(&self.open);
     }
 }
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("at", &self.open.at).finish_non_exhaustive()
     }
 }

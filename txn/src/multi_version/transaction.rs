@@ -47,7 +47,7 @@ impl Transaction {
             Isolation::ReadCommitted => None,
             level => {
                 let is_tracked = level == Isolation::Serializable || options.audit;
-                Some(store.snapshots().open(store.oracle(), is_tracked)?)
+                Some(store.snapshots().open_newest(store.oracle(), is_tracked)?)
             }
         };
         let is_audit = options.audit && options.isolation == Isolation::Snapshot;
@@ -134,8 +134,8 @@ impl ActiveTransaction for Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         self.writer.end();
-        if let Some(snapshot) = self.snapshot.take() {
-            self.writer.store().snapshots().close_open(snapshot);
+        if let Some(snapshot) = &self.snapshot {
+            self.writer.store().snapshots().close(snapshot);
         }
     }
 }
