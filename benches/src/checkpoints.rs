@@ -272,32 +272,18 @@ impl Bench<'_> {
     /// Updates random records for a while; returns also how many checkpoints were taken beside.
     fn update(&self, interval: Option<Duration>) -> Result<(Updates, u64)> {
         let (engine, table) = self.open(interval)?;
-        let (is_over, started) = (AtomicBool::new(false), Instant::now());
-        let taken = || taken_by(&engine);
-        let latencies = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.options.threads as u64)
-                .map(|thread| {
-                    let (engine, table, is_over) = (&engine, &table, &is_over);
-                    scope.spawn(move || self.update_until(is_over, thread, engine, table))
-                })
-                .collect();
+        let started = Instant::now();
+        let ((), latencies) = self.beside_updates(&engine, &table, |have_failed| {
             std::thread::sleep(self.options.window);
             while interval.is_some() && started.elapsed() < self.options.window * WINDOWS_MAX {
-                if taken() > 0 {
+                if taken_by(&engine) > 0 || have_failed() {
                     break;
                 }
                 std::thread::sleep(self.options.window / 10);
             }
-            // Relaxed: nothing depends on when exactly a thread sees it.
-            is_over.store(true, Ordering::Relaxed);
-            let mut latencies = Latencies::default();
-            for worker in workers {
-                latencies.merge(&worker.join().map_err(|panic| Error::panicked(&*panic))??);
-            }
-            Ok::<_, Error>(latencies)
         })?;
         let commits_per_s = latencies.count() as f64 / started.elapsed().as_secs_f64();
-        let taken = taken();
+        let taken = taken_by(&engine);
         drop(table);
         engine.close()?;
         Ok((Updates { commits_per_s, p99_ns: latencies.summary().p99_ns as f64 }, taken))
@@ -308,29 +294,14 @@ impl Bench<'_> {
     fn steady(&self, checkpoint_bytes: u64) -> Result<WriteCost> {
         let due_bytes = (checkpoint_bytes * STEADY_FACTOR).max(1);
         let (engine, table) = self.open_with(Options::new().checkpoint_log_bytes(due_bytes))?;
-        let is_over = AtomicBool::new(false);
-        let (before, after) = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.options.threads as u64)
-                .map(|thread| {
-                    let (engine, table, is_over) = (&engine, &table, &is_over);
-                    scope.spawn(move || self.update_until(is_over, thread, engine, table))
-                })
-                .collect();
+        let ((before, after), _) = self.beside_updates(&engine, &table, |have_failed| {
             let wait_for = |checkpoints| {
-                // A worker that has failed ends early.
-                let has_ended = |worker: &ScopedJoinHandle<'_, _>| worker.is_finished();
-                while taken_by(&engine) < checkpoints && !workers.iter().any(has_ended) {
+                while taken_by(&engine) < checkpoints && !have_failed() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 Written::now(&engine)
             };
-            let written = (wait_for(1), wait_for(1 + STEADY_CHECKPOINTS));
-            // Relaxed: nothing depends on when exactly a thread sees it.
-            is_over.store(true, Ordering::Relaxed);
-            for worker in workers {
-                worker.join().map_err(|panic| Error::panicked(&*panic))??;
-            }
-            Ok::<_, Error>(written)
+            (wait_for(1), wait_for(1 + STEADY_CHECKPOINTS))
         })?;
         drop(table);
         engine.close()?;
@@ -340,6 +311,33 @@ impl Bench<'_> {
         let checkpoints = of_user(after.checkpoints - before.checkpoints);
         let predicted = log * (1.0 + checkpoint_bytes as f64 / due_bytes as f64);
         Ok(WriteCost { log, all: log + checkpoints, predicted })
+    }
+
+    /// All threads update for as long as `meanwhile` takes, which can ask whether one has failed.
+    fn beside_updates<T>(
+        &self,
+        engine: &Engine,
+        table: &Table,
+        meanwhile: impl FnOnce(&dyn Fn() -> bool) -> T,
+    ) -> Result<(T, Latencies)> {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let spawn = |thread| {
+                let is_over = &is_over;
+                scope.spawn(move || self.update_until(is_over, thread, engine, table))
+            };
+            let workers: Vec<_> = (0..self.options.threads as u64).map(spawn).collect();
+            // Nobody else ends early.
+            let has_failed = |worker: &ScopedJoinHandle<'_, _>| worker.is_finished();
+            let outcome = meanwhile(&|| workers.iter().any(has_failed));
+            // Relaxed: nothing depends on when exactly a thread sees it.
+            is_over.store(true, Ordering::Relaxed);
+            let mut latencies = Latencies::default();
+            for worker in workers {
+                latencies.merge(&worker.join().map_err(|panic| Error::panicked(&*panic))??);
+            }
+            Ok((outcome, latencies))
+        })
     }
 
     fn update_until(
