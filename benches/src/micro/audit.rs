@@ -6,9 +6,9 @@
 //! is the median of the ratios within each round.
 
 use super::operations::{mixed, read_in_chunks, scans};
-use super::store::{Store, at_level};
+use super::store::{Store, at_level, usual_keys};
 use super::{MicroOptions, OPERATIONS_OF_TRANSACTION};
-use crate::calibrate::{LOOKUP_THETA, median};
+use crate::calibrate::median;
 use crate::error::Result;
 use crate::machine;
 use crate::progress::Progress;
@@ -124,7 +124,8 @@ pub fn measure_audit(
     options.check()?;
     let options = MicroOptions { mode: Mode::MultiVersion, ..options };
     progress.set(0, || format!("loading {} records", options.records));
-    let (store, _) = Store::load(&directory.join("micro"), options, LOOKUP_THETA)?;
+    let (mut store, _) = Store::load(&directory.join("micro"), options)?;
+    store.use_keys(&usual_keys(&options), options.operations);
     let mut rounds = Vec::new();
     for round in 0..options.rounds {
         let mut samples = [[Sample::default(); Setting::ALL.len()]; KINDS.len()];

@@ -112,12 +112,12 @@ pub fn measure_contention(
     for mode in [Mode::TwoPhaseLocking, Mode::Optimistic, Mode::MultiVersion] {
         progress.set(0, || format!("loading {} records, {mode}", options.records));
         let options = MicroOptions { mode, ..options };
-        stores.push(Store::load(&directory.join(mode.to_string()), options, 0.5)?.0);
+        stores.push(Store::load(&directory.join(mode.to_string()), options)?.0);
     }
     let mut rows = Vec::new();
     for (done, keys) in KEYS.into_iter().enumerate() {
         let drawn = keys.draw(&options);
-        stores.iter_mut().for_each(|store| store.use_keys(&drawn));
+        stores.iter_mut().for_each(|store| store.use_keys(&drawn, options.operations));
         let mut rounds = Vec::new();
         for round in 0..options.rounds {
             progress.set(done as u64, || format!("round {} of {}: {keys:?}", round + 1, options.rounds));

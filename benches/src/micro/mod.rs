@@ -19,7 +19,7 @@ pub use contention::{
     CONTENDERS, Contender, ContentionReport, ContentionRow, Goodput, KEYS, Keys, measure_contention,
 };
 
-use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, LOOKUP_THETA, Lookups, median};
+use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, Lookups, median};
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::progress::Progress;
@@ -27,7 +27,7 @@ use crate::recording::Recorded;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use store::Store;
+use store::{Store, usual_keys};
 use synod::Mode;
 
 /// Operations of a mixed transaction, half reads, half updates, and of a short one that reads.
@@ -222,6 +222,7 @@ impl Subject {
 struct Bench<'a> {
     subjects: Vec<Subject>,
     options: MicroOptions,
+    keys: Vec<u64>,
     lookups: Lookups,
     directory: &'a Path,
 }
@@ -230,14 +231,16 @@ impl<'a> Bench<'a> {
     fn new(directory: &'a Path, options: MicroOptions) -> Result<Bench<'a>> {
         options.check()?;
         let lookups = Lookups::new(LOOKUP_ENTRIES, options.operations);
-        Ok(Bench { subjects: Vec::new(), options, lookups, directory })
+        let keys = usual_keys(&options);
+        Ok(Bench { subjects: Vec::new(), options, keys, lookups, directory })
     }
 
     /// Adds a mode, with a database of this name.
     fn load(&mut self, mode: Mode, name: &str, progress: &mut Progress) -> Result<()> {
         progress.set(0, || format!("{mode}: loading {} records", self.options.records));
         let options = MicroOptions { mode, ..self.options };
-        let (store, overhead_bytes) = Store::load(&self.directory.join(name), options, LOOKUP_THETA)?;
+        let (mut store, overhead_bytes) = Store::load(&self.directory.join(name), options)?;
+        store.use_keys(&self.keys, options.operations);
         self.subjects.push(Subject {
             mode,
             store,

@@ -1,6 +1,7 @@
 //! The table that single operations are measured on.
 
 use super::MicroOptions;
+use crate::calibrate::LOOKUP_THETA;
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::random::Random;
@@ -25,9 +26,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens an engine in `directory`, fills a table, draws the keys. Also returns how many bytes of memory a
-    /// record takes beyond its key and value.
-    pub(super) fn load(directory: &Path, options: MicroOptions, theta: f64) -> Result<(Store, f64)> {
+    /// Opens an engine in `directory` and fills a table; there are no keys yet. Also returns how many bytes of memory
+    /// a record takes beyond its key and value.
+    pub(super) fn load(directory: &Path, options: MicroOptions) -> Result<(Store, f64)> {
         let engine = Engine::open(
             directory,
             Options::new().mode(options.mode).record_history(options.records_history),
@@ -37,15 +38,11 @@ impl Store {
         fill(&engine, &table, options.records)?;
         let grown = machine::memory().resident_bytes.saturating_sub(before) as f64;
         let overhead = grown / options.records as f64 - (KEY_BYTES + VALUE_BYTES) as f64;
-        let mut random = Random::new(0x510D, 0);
-        let all = scattered_keys(options.records, theta, options.operations * options.threads, &mut random);
-        let keys_of_thread = all.chunks(options.operations).map(<[u64]>::to_vec).collect();
-        Ok((Store { engine, table, records: options.records, keys_of_thread }, overhead))
+        Ok((Store { engine, table, records: options.records, keys_of_thread: Vec::new() }, overhead))
     }
 
-    /// Replaces the keys; each thread gets as many as it had.
-    pub(super) fn use_keys(&mut self, all: &[u64]) {
-        let of_thread = self.keys_of_thread[0].len();
+    /// Takes these keys from now on; each thread gets so many of them.
+    pub(super) fn use_keys(&mut self, all: &[u64], of_thread: usize) {
         self.keys_of_thread = all.chunks(of_thread).map(<[u64]>::to_vec).collect();
     }
 
@@ -69,6 +66,12 @@ impl Store {
     pub(super) fn first_keys(&self) -> &[u64] {
         &self.keys_of_thread[0]
     }
+}
+
+/// Keys for all threads, as popular as those that L is measured with.
+pub(super) fn usual_keys(options: &MicroOptions) -> Vec<u64> {
+    let count = options.operations * options.threads;
+    scattered_keys(options.records, LOOKUP_THETA, count, &mut Random::new(0x510D, 0))
 }
 
 /// Options for transactions at a durability level.
