@@ -2,8 +2,8 @@
 
 use super::micro::{header, multiple, value};
 use super::table;
-use super::tpcc::{audit, conditions, settings_of_all, size};
-use super::units::{bytes, count, number, plural, time};
+use super::tpcc::{audit, conditions, machine, settings_of_all, size};
+use super::units::{bytes, count, number, time};
 use std::collections::BTreeSet;
 use synod_bench::micro;
 use synod_bench::tpcc::audit::AuditItem;
@@ -23,8 +23,6 @@ fn side_by_side(modes: &[String], rows: Vec<(String, Vec<String>)>) -> String {
 
 /// What is known once the first mode has run.
 pub(crate) fn tpcc_header(first: &Report, repeat: u16) -> String {
-    let calibration = &first.machine.calibration;
-    let flush = calibration.flush_ns.map_or_else(String::new, |ns| format!(", F (one flush) {}", time(ns)));
     let rounds = match repeat {
         1 => String::new(),
         repeat => format!(", {repeat} rounds, in each of which the modes take turns"),
@@ -37,12 +35,11 @@ pub(crate) fn tpcc_header(first: &Report, repeat: u16) -> String {
         "TPC-C-like order entry. {}\n\
          databases  {place}, all loaded from the same seed; {}\n\
          settings   {}{rounds}\n\
-         machine    {}, L (one look-up) {}{flush}",
+         machine    {}",
         first.notice,
         size(&first.settings),
         settings_of_all(&first.settings),
-        plural(first.machine.cores as u64, "core"),
-        time(calibration.lookup_ns),
+        machine(first),
     )
 }
 

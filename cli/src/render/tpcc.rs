@@ -9,19 +9,23 @@ use synod_bench::tpcc::report::{KindReport, LoadReport, Report, RunReport, Setti
 
 /// What is known before the run.
 pub(crate) fn header(report: &Report, place: &str) -> String {
-    let calibration = &report.machine.calibration;
-    let flush = calibration.flush_ns.map_or_else(String::new, |ns| format!(", F (one flush) {}", time(ns)));
     format!(
         "TPC-C-like order entry. {}\n\
          database   {place}; {}\n\
          settings   {}\n\
-         machine    {}, L (one look-up) {}{flush}",
+         machine    {}",
         report.notice,
         size(&report.settings),
         settings(&report.settings),
-        plural(report.machine.cores as u64, "core"),
-        time(calibration.lookup_ns),
+        machine(report),
     )
+}
+
+pub(super) fn machine(report: &Report) -> String {
+    let calibration = &report.machine.calibration;
+    let flush = calibration.flush_ns.map_or_else(String::new, |ns| format!(", F (one flush) {}", time(ns)));
+    let cores = plural(report.machine.cores as u64, "core");
+    format!("{cores}, L (one look-up) {}{flush}", time(calibration.lookup_ns))
 }
 
 pub(super) fn size(settings: &Settings) -> String {
