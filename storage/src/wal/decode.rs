@@ -29,6 +29,13 @@ pub enum Entry<'a> {
         /// Its number.
         table: TableId,
     },
+    /// A batch of transactions, which mean something to a higher layer only.
+    Batch {
+        /// When the last of them was, in the order of commits.
+        timestamp: Timestamp,
+        /// What was put into the frame.
+        body: &'a [u8],
+    },
 }
 
 /// The writes of one commit, in the order in which they were put into the frame: table, key, and value,
@@ -130,6 +137,7 @@ fn decode_body(kind: u8, timestamp: Timestamp, body: &[u8]) -> Result<Frame<'_>,
             Some((table, [])) => Entry::DropTable { timestamp, table: TableId(table) },
             _ => return Err(MALFORMED),
         },
+        Kind::Batch => Entry::Batch { timestamp, body },
         Kind::SyncMark => return SyncMark::from_body(body).map(Frame::Mark).ok_or(MALFORMED),
     };
     Ok(Frame::Entry(entry))

@@ -1,6 +1,6 @@
 //! Frames: the units of the log, and how they are written.
 //!
-//! A frame is one committed transaction, or one change of the catalog, whole:
+//! A frame is one committed transaction, one change of the catalog, or one batch of a higher layer, whole:
 //!
 //! ```text
 //!  0        4        8      9             17
@@ -11,6 +11,7 @@
 //!  CreateTable  table: varint, name: all the rest, UTF-8
 //!  DropTable    table: varint
 //!  SyncMark     four u64: segment and offset of this frame, segment and offset known durable
+//!  Batch        any bytes; the timestamp is that of the last transaction in it
 //! ```
 //!
 //! `len` counts the whole frame. The CRC-32C covers everything behind itself, the length too. A run of
@@ -46,11 +47,12 @@ pub(super) enum Kind {
     CreateTable = 2,
     DropTable = 3,
     SyncMark = 4,
+    Batch = 5,
 }
 
 impl Kind {
     pub(super) fn from_byte(byte: u8) -> Option<Kind> {
-        [Kind::Commit, Kind::CreateTable, Kind::DropTable, Kind::SyncMark]
+        [Kind::Commit, Kind::CreateTable, Kind::DropTable, Kind::SyncMark, Kind::Batch]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -135,6 +137,28 @@ impl FrameBuilder {
     pub fn drop_table(&mut self, table: TableId) {
         self.start(Kind::DropTable);
         self.push_table(table);
+    }
+
+    /// Begins a batch: a frame of bytes that mean something to a higher layer only. Whatever the builder held is
+    /// gone. [`FrameBuilder::append`] and [`FrameBuilder::finish`] follow, the latter with the timestamp of the
+    /// batch's last transaction.
+    pub fn begin_batch(&mut self) {
+        self.start(Kind::Batch);
+    }
+
+    /// Adds bytes to a batch. Costs a copy of them.
+    ///
+    /// # Errors
+    /// As [`FrameBuilder::put`].
+    ///
+    /// # Panics
+    /// If what was begun is not a batch.
+    #[inline]
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        assert_eq!(self.bytes[KIND_OFFSET], Kind::Batch as u8, "bare bytes belong into a batch frame");
+        self.check(bytes.len())?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Completes the frame with its timestamp. Costs one pass of CRC-32C over the frame (20 to 40 GB/s)

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ahead::ReadAhead;
 use super::decode::Flaw;
 use super::kept::Extent;
 use super::piece::Piece;
@@ -14,13 +15,16 @@ use super::{WAL_DIRECTORY, Wal};
 use crate::device::DeviceFile;
 use crate::{Error, Result, Timestamp};
 
-/// A place in a log that is being written. Holds one file open, and no memory between two calls.
+/// A place in a log that is being written. Holds one file open, and at most what it has read ahead: a MiB, or a
+/// longer frame; nothing once it has come to the durable end.
 #[derive(Debug)]
 pub struct LogReader {
     /// What comes next is behind this place.
     at: LogPosition,
     /// The file at that place.
     open: Option<(Box<dyn DeviceFile>, Arc<Path>)>,
+    /// What was read of that file from `at` on.
+    ahead: ReadAhead,
     /// Entries up to here aren't delivered.
     after: Timestamp,
     /// The timestamp of the last entry before `at`.
@@ -36,7 +40,7 @@ impl Wal {
         match self.kept.segment_for(after) {
             Some(segment) => {
                 let at = LogPosition { segment, offset: HEADER_BYTES };
-                Ok(LogReader { at, open: None, after, last: Timestamp::MIN })
+                Ok(LogReader { at, open: None, ahead: ReadAhead::default(), after, last: Timestamp::MIN })
             }
             None => Err(Error::Gone { asked: after, oldest: self.kept.oldest() }),
         }
@@ -66,7 +70,7 @@ impl LogReader {
                 return Ok(None);
             }
             self.at = LogPosition { segment: self.at.segment + 1, offset: HEADER_BYTES };
-            self.open = None;
+            (self.open, self.ahead) = (None, ReadAhead::default());
         }
     }
 
@@ -85,10 +89,13 @@ impl LogReader {
             self.open = Some((file, path.into()));
         }
         let Some((file, path)) = &self.open else { return Ok(None) };
-        let mut reader = PieceReader::new((&**file, Arc::clone(path)), self.at, end, (self.last, self.after));
+        let (file, path) = (&**file, Arc::clone(path));
+        let reader = PieceReader::new((file, Arc::clone(&path)), self.at, end, (self.last, self.after));
+        let mut reader = reader.with_ahead(std::mem::take(&mut self.ahead));
         let next = reader.next()?;
         self.at = reader.position();
         self.last = reader.last_timestamp();
+        self.ahead = reader.into_ahead();
         match next {
             Next::Piece(piece) => Ok(Some(piece)),
             Next::End => Ok(None),

@@ -42,6 +42,7 @@
 //!
 //! **Left out.** Compression; encryption.
 
+mod ahead;
 mod buffer;
 mod decode;
 mod frame;
@@ -72,10 +73,11 @@ pub(crate) use self::frame::crc32c;
 pub use self::frame::{FRAME_BYTES_MAX, FrameBuilder};
 pub use self::kept::{LogEnd, SegmentInfo};
 pub use self::live::LogReader;
-pub use self::piece::{Commits, Piece};
+pub use self::piece::{BatchPiece, Commits, Piece};
 pub use self::position::{LogPosition, LogStart};
 pub use self::recovery::{Cut, Recovery, Replay};
 pub(crate) use self::segment::NUMBER_MAX as SEGMENT_NUMBER_MAX;
+pub use self::segment::reaches_back_to_beginning;
 pub use self::verify::{LogSummary, verify_log};
 pub use crate::home::WAL_DIRECTORY;
 

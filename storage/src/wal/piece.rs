@@ -1,7 +1,7 @@
 //! Pieces: the log as recovery and its readers get it, in portions that own their bytes.
 //!
-//! A piece can be handed to another thread, and nothing in it is copied: it is the buffer that was read, with
-//! a list of where the commits begin.
+//! A piece can be handed to another thread. Commits aren't copied one by one: a piece is the buffer that was read,
+//! with a list of where they begin.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +30,32 @@ pub enum Piece {
         /// Its number.
         table: TableId,
     },
+    /// A batch of transactions.
+    Batch(BatchPiece),
+}
+
+/// A batch of transactions as a higher layer has laid it out, whole and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchPiece {
+    /// The timestamp of the batch's last transaction.
+    pub timestamp: Timestamp,
+    /// What was put into the frame.
+    pub body: Vec<u8>,
+    /// The file that the batch stands in.
+    pub path: Arc<Path>,
+    /// Where its frame begins in that file.
+    pub offset: u64,
+}
+
+impl Piece {
+    /// The timestamp of the last thing in it.
+    pub fn last_timestamp(&self) -> Timestamp {
+        match self {
+            Piece::Commits(commits) => commits.last,
+            Piece::CreateTable { timestamp, .. } | Piece::DropTable { timestamp, .. } => *timestamp,
+            Piece::Batch(batch) => batch.timestamp,
+        }
+    }
 }
 
 /// At least one commit, whole and checked: as many consecutive ones as take about 1 MiB of log.

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ahead::ReadAhead;
 use super::decode::{Entry, Flaw, Frame, check_length, decode};
 use super::frame::{FRAME_HEADER_BYTES, SyncMark};
-use super::piece::{Commits, Piece};
+use super::piece::{BatchPiece, Commits, Piece};
 use super::position::LogPosition;
 use crate::device::DeviceFile;
 use crate::{Error, Result, Timestamp};
@@ -39,7 +40,7 @@ pub(super) struct PieceReader<'f> {
     /// Up to where a mark has said that the log is durable.
     durable: LogPosition,
     /// The bytes of the file from `at` on, as far as they were read.
-    buffer: Vec<u8>,
+    ahead: ReadAhead,
     /// How many bytes the next frame needs.
     wanted: usize,
 }
@@ -61,9 +62,19 @@ impl<'f> PieceReader<'f> {
             after,
             last,
             durable: LogPosition::default(),
-            buffer: Vec::new(),
+            ahead: ReadAhead::default(),
             wanted: FRAME_HEADER_BYTES,
         }
+    }
+
+    /// The same reader, which needn't read again what another one has read from `at` on.
+    pub(super) fn with_ahead(self, ahead: ReadAhead) -> Self {
+        PieceReader { ahead, ..self }
+    }
+
+    /// What was read behind what was delivered.
+    pub(super) fn into_ahead(self) -> ReadAhead {
+        self.ahead
     }
 
     /// Behind what was delivered; after a flaw, where the last whole frame ended.
@@ -92,25 +103,27 @@ impl<'f> PieceReader<'f> {
         Ok(Next::End)
     }
 
-    /// Reads on: a chunk, or as much as the next frame needs.
+    /// Reads on if the next frame needs that: a chunk, or as much as the frame is long.
     fn fill(&mut self) -> Result<()> {
-        let read = self.buffer.len();
+        let read = self.ahead.rest().len();
         // `wanted` was checked against the file's rest, so a damaged length allocates no more than that.
         let rest = usize::try_from(self.end - self.at.offset).unwrap_or(usize::MAX);
-        let target = self.wanted.max(CHUNK_BYTES).min(rest).max(read);
-        self.buffer.resize(target, 0);
-        read_exactly(self.file, &self.path, self.at.offset + read as u64, &mut self.buffer[read..])
+        if read >= self.wanted.min(rest) {
+            return Ok(());
+        }
+        let added = self.ahead.extend_to(self.wanted.max(CHUNK_BYTES).min(rest));
+        read_exactly(self.file, &self.path, self.at.offset + read as u64, added)
     }
 
-    /// Goes through the whole frames in the buffer, up to one that isn't a commit. That one, or a flaw, comes
+    /// Goes through the whole frames that were read, up to one that isn't a commit. That one, or a flaw, comes
     /// by itself, with the next walk.
     fn walk(&mut self) -> Option<Next> {
         let mut frames = Vec::new();
-        let mut consumed = 0;
+        let mut walked = 0;
         self.wanted = FRAME_HEADER_BYTES;
         let alone = loop {
-            let here = LogPosition { offset: self.at.offset + consumed as u64, ..self.at };
-            let rest = &self.buffer[consumed..];
+            let here = LogPosition { offset: self.at.offset + walked as u64, ..self.at };
+            let rest = &self.ahead.rest()[walked..];
             let remaining = self.end - here.offset;
             if rest.len() < FRAME_HEADER_BYTES && (rest.len() as u64) < remaining || remaining == 0 {
                 break None;
@@ -130,34 +143,30 @@ impl<'f> PieceReader<'f> {
                     Err(flaw) => break Some(Next::Flaw(flaw)),
                 },
                 Ok((at, _)) if at <= self.last => break Some(Next::Flaw(OUT_OF_ORDER)),
+                Ok((at, _)) if at <= self.after => self.last = at,
+                Ok((at, Frame::Entry(Entry::Commit { .. }))) => {
+                    self.last = at;
+                    frames.push((walked as u32, length as u32));
+                }
+                Ok(_) if !frames.is_empty() => break None,
                 Ok((at, Frame::Entry(entry))) => {
-                    let is_wanted = at > self.after;
-                    match catalog_change(&entry).filter(|_| is_wanted) {
-                        Some(_) if !frames.is_empty() => break None,
-                        Some(piece) => {
-                            self.last = at;
-                            consumed += length;
-                            break Some(Next::Piece(piece));
-                        }
-                        None => self.last = at,
-                    }
-                    if is_wanted {
-                        frames.push((consumed as u32, length as u32));
-                    }
+                    let piece = piece_alone(&entry, &self.path, here.offset);
+                    self.last = at;
+                    walked += length;
+                    break piece.map(Next::Piece);
                 }
             }
-            consumed += length;
+            walked += length;
         };
         let offset = self.at.offset;
-        self.at.offset += consumed as u64;
-        let rest = self.buffer.split_off(consumed);
-        let bytes = std::mem::replace(&mut self.buffer, rest);
+        self.at.offset += walked as u64;
         if frames.is_empty() {
+            self.ahead.pass(walked);
             return alone;
         }
+        let (bytes, path) = (self.ahead.take(walked), Arc::clone(&self.path));
         // What was passed over at the end may be later than the last commit delivered, never earlier.
-        let commits = Commits { bytes, frames, path: Arc::clone(&self.path), offset, last: self.last };
-        Some(Next::Piece(Piece::Commits(commits)))
+        Some(Next::Piece(Piece::Commits(Commits { bytes, frames, path, offset, last: self.last })))
     }
 }
 
@@ -172,13 +181,18 @@ fn note_mark(durable: &mut LogPosition, mark: SyncMark, at: LogPosition) -> std:
     Ok(())
 }
 
-fn catalog_change(entry: &Entry<'_>) -> Option<Piece> {
+/// The piece that an entry is by itself; `None` if it comes together with others. `offset` is where it begins.
+fn piece_alone(entry: &Entry<'_>, path: &Arc<Path>, offset: u64) -> Option<Piece> {
     match *entry {
         Entry::Commit { .. } => None,
         Entry::CreateTable { timestamp, table, name } => {
             Some(Piece::CreateTable { timestamp, table, name: name.to_owned() })
         }
         Entry::DropTable { timestamp, table } => Some(Piece::DropTable { timestamp, table }),
+        Entry::Batch { timestamp, body } => {
+            let (body, path) = (body.to_vec(), Arc::clone(path));
+            Some(Piece::Batch(BatchPiece { timestamp, body, path, offset }))
+        }
     }
 }
 

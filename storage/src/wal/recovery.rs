@@ -42,6 +42,8 @@ pub struct Recovery {
     pub commits: u64,
     /// The creations and removals of tables replayed.
     pub catalog_changes: u64,
+    /// The batches replayed.
+    pub batches: u64,
     /// The bytes of the segments that were read, up to the log's end.
     pub log_bytes: u64,
     /// The segments that were read.
@@ -314,6 +316,7 @@ impl<'c, 'r> Recoverer<'c, 'r> {
         match &piece {
             Piece::Commits(commits) => self.found.commits += commits.len() as u64,
             Piece::CreateTable { .. } | Piece::DropTable { .. } => self.found.catalog_changes += 1,
+            Piece::Batch(_) => self.found.batches += 1,
         }
         (self.replay)(piece)
     }
@@ -385,6 +388,7 @@ impl Progress {
         tracing::info!(
             log_bytes = found.log_bytes,
             commits = found.commits,
+            batches = found.batches,
             last_timestamp = found.last_timestamp.0,
             "replayed the log"
         );

@@ -128,6 +128,14 @@ pub(super) fn list(device: &dyn Device, directory: &Path) -> Result<Vec<(u64, Pa
     Ok(segments)
 }
 
+/// Whether the log in a directory goes back to its beginning. One without files does, too.
+///
+/// # Errors
+/// If the directory can't be read.
+pub fn reaches_back_to_beginning(device: &dyn Device, directory: &Path) -> Result<bool> {
+    Ok(list(device, directory)?.first().is_none_or(|(number, _)| *number == FIRST_NUMBER))
+}
+
 /// The error of a log that lacks a segment.
 pub(super) fn missing(directory: &Path, number: u64, why: &str) -> Error {
     let reason = format!("this segment of the log is missing, though {why}; restore it from a copy");

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::ahead::ReadAhead;
 use super::decode::{Entry, Flaw, Frame, check_length, decode};
 use super::frame::{FRAME_HEADER_BYTES, FrameBuilder, SyncMark, crc32c};
 use super::position::LogPosition;
@@ -75,7 +76,7 @@ proptest! {
 
     #[test]
     fn garbage_with_a_right_checksum_never_panics(
-        kind in 0..6_u8,
+        kind in 0..7_u8,
         body in vec(prop_oneof![0..4_u8, any::<u8>()], 0..60),
         timestamp in any::<u64>(),
     ) {
@@ -85,6 +86,68 @@ proptest! {
             // What was accepted was walked through to its very end.
             let encoded: usize = writes.map(|(_, key, value)| 3 + key.len() + value.map_or(0, <[u8]>::len)).sum();
             prop_assert!(encoded <= body.len());
+        }
+    }
+}
+
+/// Bytes put into a batch part by part.
+fn build_batch(parts: &[Vec<u8>], timestamp: Timestamp) -> Vec<u8> {
+    let mut frame = FrameBuilder::new();
+    frame.begin_batch();
+    parts.iter().for_each(|part| frame.append(part).unwrap());
+    frame.finish(timestamp).to_vec()
+}
+
+proptest! {
+    #[test]
+    fn batches_are_read_back(parts in vec(vec(any::<u8>(), 0..60), 0..5), timestamp in arbitrary_timestamp()) {
+        let bytes = build_batch(&parts, timestamp);
+        prop_assert_eq!(check_length(&bytes, bytes.len() as u64), Ok(bytes.len()));
+        match decode(&bytes) {
+            Ok((outer, Frame::Entry(Entry::Batch { timestamp: inner, body }))) => {
+                prop_assert_eq!((outer, inner, body), (timestamp, timestamp, &parts.concat()[..]));
+            }
+            other => prop_assert!(false, "not a batch: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_changed_bit_of_a_batch_is_noticed(
+        body in vec(any::<u8>(), 0..60),
+        position in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
+        let mut bytes = build_batch(&[body], Timestamp(77));
+        let position = position.index(bytes.len());
+        bytes[position] ^= 1_u8 << bit;
+        if let Ok(length) = check_length(&bytes, bytes.len() as u64) {
+            prop_assert_eq!(decode(&bytes[..length]).unwrap_err(), Flaw::Torn("a frame's checksum is wrong"));
+        }
+    }
+
+    #[test]
+    fn what_is_read_ahead_comes_out_once_and_in_order(
+        steps in vec((0..3_u8, any::<prop::sample::Index>(), 0..50_usize), 1..40),
+    ) {
+        let (mut ahead, mut model, mut next) = (ReadAhead::default(), Vec::new(), 0_u8);
+        for (kind, index, more) in steps {
+            let length = index.index(model.len() + 1);
+            match kind {
+                0 => {
+                    for byte in ahead.extend_to(model.len() + more) {
+                        prop_assert_eq!(*byte, 0);
+                        next = next.wrapping_add(1);
+                        *byte = next;
+                        model.push(next);
+                    }
+                }
+                1 => {
+                    ahead.pass(length);
+                    model.drain(..length);
+                }
+                _ => prop_assert_eq!(ahead.take(length), model.drain(..length).collect::<Vec<_>>()),
+            }
+            prop_assert_eq!(ahead.rest(), &model[..]);
         }
     }
 }

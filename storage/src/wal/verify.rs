@@ -26,6 +26,8 @@ pub struct LogSummary {
     pub commits: u64,
     /// Creations and removals of tables.
     pub catalog_changes: u64,
+    /// Whole batches of transactions.
+    pub batches: u64,
     /// The timestamp of the last one.
     pub last_timestamp: Timestamp,
     /// A torn tail: the remains of writes that a crash interrupted. The next opening cuts it off.
@@ -165,7 +167,10 @@ impl Verifier<'_> {
                 Ok(Next::End) => break None,
                 Ok(Next::Flaw(flaw)) => break Some(flaw),
                 Ok(Next::Piece(Piece::Commits(commits))) => self.summary.commits += commits.len() as u64,
-                Ok(Next::Piece(_)) => self.summary.catalog_changes += 1,
+                Ok(Next::Piece(Piece::CreateTable { .. } | Piece::DropTable { .. })) => {
+                    self.summary.catalog_changes += 1;
+                }
+                Ok(Next::Piece(Piece::Batch(_))) => self.summary.batches += 1,
                 Err(error) => {
                     self.attempt::<()>(Err(error))?;
                     break None;

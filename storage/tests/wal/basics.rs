@@ -84,6 +84,7 @@ fn catalog_changes_and_commits_keep_their_order() {
             }
             Piece::CreateTable { timestamp, table, name } => format!("{timestamp} create {} {name}", table.0),
             Piece::DropTable { timestamp, table } => format!("{timestamp} drop {}", table.0),
+            Piece::Batch(batch) => format!("{} batch", batch.timestamp),
         });
         Ok(())
     })
