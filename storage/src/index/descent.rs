@@ -63,6 +63,16 @@ impl Index {
         child: usize,
     ) -> Attempt<(Node<'t>, LatchVersion)> {
         prefetch(inner.child_address(child), PREFETCHED_BYTES);
+        Self::arrive(inner, version, child)
+    }
+
+    /// As [`Index::step`], for a child that was asked for before.
+    #[inline]
+    pub(super) fn arrive<'t>(
+        inner: &'t Inner,
+        version: LatchVersion,
+        child: usize,
+    ) -> Attempt<(Node<'t>, LatchVersion)> {
         let node = inner.child(child)?;
         let child_version = node.header().latch.observe();
         inner.header.latch.validate(version)?;

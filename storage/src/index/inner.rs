@@ -9,7 +9,11 @@ use super::keys::{self, KeyHeader, SharedKey};
 use super::latch::{Attempt, Restart};
 use super::node::{Header, NODE_CAPACITY, Node, Shape};
 use super::search::search;
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// Where the heads end, in inner nodes as in leaves.
+const HEADS_END: usize = std::mem::offset_of!(Inner, separators);
 
 /// An inner node. Methods that change it are for whoever holds its latch; those that return an
 /// [`Attempt`] may be called without it, and mean nothing until the latch was validated.
@@ -97,6 +101,12 @@ impl Inner {
     #[inline]
     pub(super) fn child_address(&self, at: usize) -> *mut Header {
         self.children[at].load(Ordering::Acquire)
+    }
+
+    /// Asks for what a search in the child at `at` looks at: the header and the heads.
+    #[inline]
+    pub(super) fn prefetch_child(&self, at: usize) {
+        prefetch(self.child_address(at), HEADS_END);
     }
 
     #[inline]

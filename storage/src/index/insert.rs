@@ -50,10 +50,26 @@ impl Index {
         guard: &'g Guard,
     ) -> Insertion<'g> {
         let mut make = Some(make);
-        retry(|| self.try_insert(key, &mut make, &mut admit, guard))
+        retry(|| self.try_insert::<true>(key, &mut make, &mut admit, guard))
     }
 
-    fn try_insert<'g>(
+    /// As [`Index::insert`], without asking anyone: for protocols that keep phantoms out by other means. Returns the
+    /// record that is there then, and whether it is the new one.
+    pub fn insert_unasked<'g>(
+        &'g self,
+        key: &[u8],
+        make: impl FnOnce() -> Record<'g>,
+        guard: &'g Guard,
+    ) -> (Record<'g>, bool) {
+        let mut make = Some(make);
+        match retry(|| self.try_insert::<false>(key, &mut make, &mut |_| true, guard)) {
+            Insertion::Inserted(record) => (record, true),
+            Insertion::Present(record) => (record, false),
+            Insertion::Refused(_) => unreachable!("nobody was asked"),
+        }
+    }
+
+    fn try_insert<'g, const ASKS: bool>(
         &self,
         key: &[u8],
         make: &mut Option<impl FnOnce() -> Record<'g>>,
@@ -70,9 +86,11 @@ impl Index {
             Err(at) => at,
         };
         let held = leaf.header.latch.try_lock(version)?;
-        let successor = self.successor(leaf, at, guard)?;
-        if !admit(successor) {
-            return Ok(Insertion::Refused(successor));
+        if ASKS {
+            let successor = self.successor(leaf, at, guard)?;
+            if !admit(successor) {
+                return Ok(Insertion::Refused(successor));
+            }
         }
         if leaf.is_full() {
             self.split_leaf(parent, HeldNode { node: leaf, held }, at, guard)?;

@@ -6,9 +6,9 @@ use std::ptr::null_mut;
 use crossbeam_epoch::Guard;
 
 use super::keys::{self, SharedKey};
-use super::latch::{Attempt, Restart};
+use super::latch::{Attempt, LatchVersion, Restart};
 use super::node::{Header, NODE_CAPACITY, Shape};
-use super::search::search;
+use super::search::{lower_bound, search};
 use crate::prefetch::prefetch;
 use crate::record::{self, Record, RecordPtr};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
@@ -76,6 +76,68 @@ impl Leaf {
             prefetch(record.ptr().as_raw(), PREFETCHED_RECORD_BYTES);
             Ok(record.key().cmp(key))
         })
+    }
+
+    /// The record with this key, if the leaf still is as it was in `version`.
+    #[inline]
+    pub(super) fn get<'g>(
+        &self,
+        key: &[u8],
+        version: LatchVersion,
+        guard: &'g Guard,
+    ) -> Attempt<Option<Record<'g>>> {
+        let record = match self.find(key, guard)? {
+            Ok(at) => Some(self.record(at, guard)?),
+            Err(_) => None,
+        };
+        self.header.latch.validate(version)?;
+        Ok(record)
+    }
+
+    /// As [`Leaf::get`], for a key whose place was [guessed](Leaf::guess) since `version`.
+    #[inline]
+    pub(super) fn get_guessed<'g>(
+        &self,
+        guess: usize,
+        key: &[u8],
+        version: LatchVersion,
+        guard: &'g Guard,
+    ) -> Attempt<Option<Record<'g>>> {
+        let Shape { count, prefix } = self.header.shape();
+        let mut found = None;
+        // Relaxed: the latch is validated afterwards.
+        if guess < count && self.heads[guess].load(Ordering::Relaxed) == keys::head(key, prefix) {
+            let record = self.record(guess, guard)?;
+            match record.key().cmp(key) {
+                std::cmp::Ordering::Equal => found = Some(record),
+                std::cmp::Ordering::Greater => {}
+                // Others with the same head come behind it.
+                std::cmp::Ordering::Less => return self.get(key, version, guard),
+            }
+        }
+        self.header.latch.validate(version)?;
+        Ok(found)
+    }
+
+    /// Where `key` probably is, as far as the heads tell.
+    #[inline]
+    pub(super) fn guess(&self, key: &[u8]) -> usize {
+        let Shape { count, prefix } = self.header.shape();
+        lower_bound(&self.heads, count, keys::head(key, prefix)).min(NODE_CAPACITY - 1)
+    }
+
+    /// Asks for the address of the record at `at`.
+    #[inline]
+    pub(super) fn prefetch_address(&self, at: usize) {
+        prefetch(&raw const self.records[at], size_of::<usize>());
+    }
+
+    /// Asks for the record at `at`, if there is one.
+    #[inline]
+    pub(super) fn prefetch_record(&self, at: usize, guard: &Guard) {
+        if let Ok(record) = self.record(at, guard) {
+            prefetch(record.ptr().as_raw(), PREFETCHED_RECORD_BYTES);
+        }
     }
 
     /// Puts `record` at `at`. The leaf isn't full.

@@ -56,6 +56,7 @@ mod scan;
 mod search;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::ptr::null;
 use std::sync::atomic::AtomicU64 as IdCounter;
@@ -140,12 +141,7 @@ impl Index {
     #[inline]
     fn try_get<'g>(&self, key: &[u8], guard: &'g Guard) -> Attempt<Option<Record<'g>>> {
         let Visit { leaf, version } = self.descend(Target::At(key), guard, |_| ())?;
-        let record = match leaf.find(key, guard)? {
-            Ok(at) => Some(leaf.record(at, guard)?),
-            Err(_) => None,
-        };
-        leaf.header.latch.validate(version)?;
-        Ok(record)
+        leaf.get(key, version, guard)
     }
 
     /// The number of nodes and their size. Takes the pool's locks for a moment.

@@ -14,7 +14,7 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// Relaxed loads: whoever searches holds the node's latch, or validates it afterwards.
 #[inline]
-fn lower_bound(heads: &[AtomicU64], count: usize, head: u64) -> usize {
+pub(super) fn lower_bound(heads: &[AtomicU64], count: usize, head: u64) -> usize {
     heads[..count].partition_point(|other| other.load(Ordering::Relaxed) < head)
 }
 

@@ -22,6 +22,7 @@ enum Operation {
     /// Removes the first so many keys from this one on, so that whole leaves become empty.
     RemoveRun(Key, usize),
     Get(Key),
+    GetTogether(Vec<Key>),
     Forward(Bound<Key>),
     Backward(Bound<Key>),
 }
@@ -40,7 +41,8 @@ fn operations(
         1 => key.clone().prop_map(Operation::Refuse),
         5 => key.clone().prop_map(Operation::Remove),
         1 => (key.clone(), 1..40usize).prop_map(|(key, count)| Operation::RemoveRun(key, count)),
-        4 => key.prop_map(Operation::Get),
+        4 => key.clone().prop_map(Operation::Get),
+        1 => vec(key.clone(), 0..40).prop_map(Operation::GetTogether),
         1 => bound.clone().prop_map(Operation::Forward),
         1 => bound.prop_map(Operation::Backward),
     ];
@@ -113,6 +115,12 @@ fn apply(index: &Index, model: &mut Model, operation: &Operation, guard: &Guard)
         }
         Operation::Get(key) => {
             assert_eq!(index.get(key, guard).map(Record::ptr), model.get(key).copied());
+        }
+        Operation::GetTogether(keys) => {
+            let mut found = Vec::new();
+            let collect = |record: Option<Record<'_>>| found.push(record.map(Record::ptr));
+            Index::get_together(keys.len(), |at| (index, &keys[at][..]), guard, collect);
+            assert_eq!(found, keys.iter().map(|key| model.get(key).copied()).collect::<Vec<_>>());
         }
         Operation::Forward(start) => {
             let expected = model.range((start.clone(), Bound::Unbounded)).map(|entry| entry.0.clone());

@@ -115,10 +115,25 @@ fn look_up(index: &Index, seed: u64, keys: u64, done: &AtomicBool) {
     while !done.load(Ordering::Relaxed) {
         let guard = pin();
         let number = random.below(keys);
-        let found = index.get(&key(number), &guard);
-        assert!(found.is_some() || !number.is_multiple_of(PERMANENT), "{number} was there all the time");
-        assert!(found.is_none_or(|record| record.key() == key(number)));
+        check_found(number, index.get(&key(number), &guard));
+        let numbers: [u64; 20] = std::array::from_fn(|_| random.below(keys));
+        let (keys, mut next) = (numbers.map(key), 0);
+        Index::get_together(
+            keys.len(),
+            |at| (index, &keys[at][..]),
+            &guard,
+            |found| {
+                check_found(numbers[next], found);
+                next += 1;
+            },
+        );
+        assert_eq!(next, numbers.len());
     }
+}
+
+fn check_found(number: u64, found: Option<Record<'_>>) {
+    assert!(found.is_some() || !number.is_multiple_of(PERMANENT), "{number} was there all the time");
+    assert!(found.is_none_or(|record| record.key() == key(number)));
 }
 
 fn scan(index: &Index, seed: u64, keys: u64, done: &AtomicBool) {

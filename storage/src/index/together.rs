@@ -1,0 +1,109 @@
+//! Looking up several keys at once.
+//!
+//! A look-up in a large table waits for memory most of the time: for a leaf, for the record's address in it, and for the
+//! record, one after the other. Keys that are known together can wait together: all go down the tree side by side, and each step
+//! asks for what the next one needs before anyone takes it (Chen, Ailamaki, Gibbons & Mowry, "Improving hash join
+//! performance through prefetching", ICDE 2004, call it group prefetching).
+//!
+//! ```text
+//! one by one   ─a──wait──a──wait──a─ ─b──wait──b──wait──b─
+//! together     ─a─b─c─ wait ─a─b─c─ wait ─a─b─c─
+//! ```
+
+use crossbeam_epoch::Guard;
+
+use super::Index;
+use super::latch::{Attempt, LatchVersion, Restart};
+use super::node::Node;
+use crate::Record;
+
+/// How many keys go down side by side: more than that many misses at a time a core doesn't have.
+const SIDE_BY_SIDE: usize = 16;
+
+/// A node on a key's way, in the version in which it was the right one; `None` once something got in the way.
+type Place<'t> = Option<(Node<'t>, LatchVersion)>;
+
+impl Index {
+    /// Looks up so many keys, each in an index of its own, as `lookup` says, and hands their records to `found`, in order. The same as
+    /// [`Index::get`] for each of them, which it costs a half of where the records aren't in the cache; their newest versions
+    /// have been asked for as well.
+    pub fn get_together<'g, 'k>(
+        count: usize,
+        lookup: impl Fn(usize) -> (&'g Index, &'k [u8]),
+        guard: &'g Guard,
+        mut found: impl FnMut(Option<Record<'g>>),
+    ) {
+        for start in (0..count).step_by(SIDE_BY_SIDE) {
+            let end = count.min(start + SIDE_BY_SIDE);
+            let lookups: [_; SIDE_BY_SIDE] = std::array::from_fn(|at| lookup((start + at).min(end - 1)));
+            let lookups = &lookups[..end - start];
+            let mut places: [Place<'g>; SIDE_BY_SIDE] = [None; SIDE_BY_SIDE];
+            for at in 0..lookups.len() {
+                let (index, is_first) = (lookups[at].0, at == 0);
+                // Mostly they are all in one tree, or a few.
+                let is_same = !is_first && std::ptr::eq(index, lookups[at - 1].0);
+                places[at] = if is_same { places[at - 1] } else { index.root().ok() };
+            }
+            while descend_together(lookups, &mut places, guard) {}
+            let outcomes = find_together(lookups, &places, guard);
+            for ((index, key), outcome) in lookups.iter().zip(outcomes) {
+                // If somebody was changing the tree there: once more, alone.
+                let record = outcome.unwrap_or_else(|_| index.get(key, guard));
+                if let Some(record) = record {
+                    record.prefetch_head();
+                }
+                found(record);
+            }
+        }
+    }
+}
+
+/// All that are at an inner node take one step down; false if nobody is.
+fn descend_together<'g>(lookups: &[(&'g Index, &[u8])], places: &mut [Place<'g>], guard: &Guard) -> bool {
+    let mut children = [0; SIDE_BY_SIDE];
+    let mut goes_on = false;
+    for (((_, key), place), child) in lookups.iter().zip(&mut *places).zip(&mut children) {
+        let Some((Node::Inner(inner), _)) = *place else { continue };
+        match inner.child_at(key, guard) {
+            Ok(at) => {
+                inner.prefetch_child(at);
+                *child = at;
+                goes_on = true;
+            }
+            Err(_) => *place = None,
+        }
+    }
+    for (place, child) in places.iter_mut().zip(children) {
+        if let Some((Node::Inner(inner), version)) = *place {
+            *place = Index::arrive(inner, version, child).ok();
+        }
+    }
+    goes_on
+}
+
+/// Finds the records of all that have arrived at a leaf.
+fn find_together<'g>(
+    lookups: &[(&'g Index, &[u8])],
+    places: &[Place<'g>],
+    guard: &'g Guard,
+) -> [Attempt<Option<Record<'g>>>; SIDE_BY_SIDE] {
+    let mut positions = [0; SIDE_BY_SIDE];
+    for (((_, key), place), position) in lookups.iter().zip(places).zip(&mut positions) {
+        if let Some((Node::Leaf(leaf), _)) = place {
+            *position = leaf.guess(key);
+            leaf.prefetch_address(*position);
+        }
+    }
+    for (place, position) in places.iter().zip(positions) {
+        if let Some((Node::Leaf(leaf), _)) = place {
+            leaf.prefetch_record(position, guard);
+        }
+    }
+    let find = |at: usize| {
+        let (Some((_, key)), Some((Node::Leaf(leaf), version))) = (lookups.get(at), places[at]) else {
+            return Err(Restart);
+        };
+        leaf.get_guessed(positions[at], key, version, guard)
+    };
+    std::array::from_fn(find)
+}
