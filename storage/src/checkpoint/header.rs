@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header   0          8         12    16                                                        4096
-//!          ├─ magic ──┼ version ┼ crc ┼ identity, timestamp, horizon, log start, next table ┼ zeros ┤
+//!          ├─ magic ──┼ version ┼ crc ┼ identity, timestamp, horizon, log start, next table, epoch ┼ zeros ┤
 //! trailer  0          8      16
 //!          ├─ magic ──┼ crc ──┼ offset and length of the index, records, versions, file length, CRCs ┤
 //! ```
@@ -63,6 +63,7 @@ pub(super) fn encode(header: &CheckpointHeader, identity: Identity) -> (Page, u3
         header.log.reaches.segment,
         header.log.reaches.offset,
         u64::from(header.next_table.0),
+        header.epoch,
     ];
     put_numbers(&mut page[NUMBERS_OFFSET..], &numbers);
     let crc = checksum(&page, CRC_OFFSET);
@@ -85,7 +86,7 @@ pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<(CheckpointHead
     if version != FORMAT_VERSION {
         return Err(Error::UnknownFormat { path: path.to_owned(), found: version, known: FORMAT_VERSION });
     }
-    let [identity, timestamp, horizon, segment, after, reaches_segment, reaches_offset, next_table] =
+    let [identity, timestamp, horizon, segment, after, reaches_segment, reaches_offset, next_table, epoch] =
         numbers(&page[NUMBERS_OFFSET..]);
     let senseless = || corrupt(path, 0, "the header makes no sense");
     let next_table = u32::try_from(next_table).map_err(|_| senseless())?;
@@ -102,6 +103,7 @@ pub(super) fn read(file: &dyn DeviceFile, path: &Path) -> Result<(CheckpointHead
         horizon: Timestamp(horizon),
         log: LogStart { segment, after: Timestamp(after), reaches },
         next_table: TableId(next_table),
+        epoch,
     };
     Ok((header, Identity(identity), crc))
 }

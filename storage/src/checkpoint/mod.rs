@@ -57,6 +57,8 @@ pub struct CheckpointHeader {
     pub log: LogStart,
     /// The first number that no table has had.
     pub next_table: TableId,
+    /// The newest epoch of sequenced transactions that is in it, and is in it whole; 0 if there was none.
+    pub epoch: u64,
 }
 
 /// How blocks are compressed.

@@ -35,7 +35,7 @@ impl Contents {
         };
         let timestamp = Timestamp(timestamp);
         let horizon = Timestamp(timestamp.0 / 2);
-        let header = CheckpointHeader { timestamp, horizon, log, next_table: TableId(0) };
+        let header = CheckpointHeader { timestamp, horizon, log, next_table: TableId(0), epoch: 7 };
         Contents { header, tables: Vec::new(), dropped: Vec::new() }
     }
 
