@@ -41,11 +41,8 @@ impl Cursor {
 
     /// A cursor over all keys that begin with `prefix`.
     pub fn over_prefix(prefix: &[u8]) -> Self {
-        let upper = match successor_of_prefix(prefix) {
-            Some(upper) => Bound::Excluded(upper),
-            None => Bound::Unbounded,
-        };
-        Cursor::new(Bound::Included(prefix.to_vec()), upper, Direction::Forward)
+        let (lower, upper) = prefix_bounds(prefix);
+        Cursor::new(lower, upper, Direction::Forward)
     }
 
     /// How many records the next step may deliver. The first step is a short one: whoever wants only the
@@ -98,6 +95,19 @@ impl Cursor {
         }
     }
 
+    /// Goes on where `part` has got to: a cursor over the first part of what this one had left.
+    pub(crate) fn follow(&mut self, part: Cursor) {
+        self.fresh = false;
+        match (self.direction, part.done) {
+            (Direction::Forward, false) => self.lower = part.lower,
+            (Direction::Backward, false) => self.upper = part.upper,
+            (Direction::Forward, true) if part.upper == self.upper => self.done = true,
+            (Direction::Backward, true) if part.lower == self.lower => self.done = true,
+            (Direction::Forward, true) => self.lower = complement(part.upper()).map(<[u8]>::to_vec),
+            (Direction::Backward, true) => self.upper = complement(part.lower()).map(<[u8]>::to_vec),
+        }
+    }
+
     /// The part of the range that a scan has covered when this cursor has moved on to `after`.
     pub fn covered_until<'c>(&'c self, after: &'c Cursor) -> (Bound<&'c [u8]>, Bound<&'c [u8]>) {
         match (self.direction, after.done) {
@@ -145,6 +155,12 @@ pub(crate) fn complement(bound: Bound<&[u8]>) -> Bound<&[u8]> {
         Bound::Excluded(key) => Bound::Included(key),
         Bound::Unbounded => Bound::Unbounded,
     }
+}
+
+/// The range of all keys that begin with `prefix`.
+pub fn prefix_bounds(prefix: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let upper = successor_of_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+    (Bound::Included(prefix.to_vec()), upper)
 }
 
 /// The smallest key greater than all that begin with `prefix`; `None` if there's no such key.

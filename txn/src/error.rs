@@ -42,6 +42,26 @@ pub enum Error {
         /// The level asked for.
         level: Isolation,
     },
+    /// The deterministic mode knows its transactions beforehand: it runs procedures.
+    #[error(
+        "the deterministic mode runs procedures, and no transactions that read and write as they go; use Engine::execute, \
+         begin a read-only transaction, or open the database in another mode"
+    )]
+    NeedsProcedure,
+    /// A procedure has asked for something that isn't in the footprint which it was declared with.
+    #[error(
+        "{} table {table}{} is outside of the footprint that was declared",
+        if *writes { "a write to" } else { "a read of" },
+        key.as_ref().map_or_else(|| ", by a scan,".to_owned(), |key| format!(", key \"{}\",", key.escape_ascii()))
+    )]
+    OutsideFootprint {
+        /// The table.
+        table: String,
+        /// The key; `None` for a scan.
+        key: Option<Vec<u8>>,
+        /// Whether it would have been written, or read to be written.
+        writes: bool,
+    },
     /// A savepoint that belongs to another transaction, or was rolled back over.
     #[error(
         "the savepoint no longer exists: it belongs to another transaction, or an earlier one was rolled back to"

@@ -68,10 +68,15 @@ impl Garbage {
             shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
             forgotten: AtomicU64::new(0),
         };
-        for (index, RecoveredGarbage { ripe_at, table, record }) in recovered.into_iter().enumerate() {
-            garbage.enqueue(index % SHARDS, Entry { ripe_at, table, record });
-        }
+        garbage.add(recovered);
         garbage
+    }
+
+    /// Queues what was recovered, sorted by the time at which it becomes ripe.
+    pub(crate) fn add(&self, recovered: Vec<RecoveredGarbage>) {
+        for (index, RecoveredGarbage { ripe_at, table, record }) in recovered.into_iter().enumerate() {
+            self.enqueue(index % SHARDS, Entry { ripe_at, table, record });
+        }
     }
 
     /// Queues a record, unless it is queued already. The caller holds a lock on it, or is pinned and has

@@ -8,9 +8,11 @@ mod abort;
 pub mod clock;
 mod commit_log;
 mod cursor;
+mod deterministic;
 mod error;
 mod garbage;
 mod graveyard;
+mod key_hash;
 mod locking;
 mod mode;
 mod multi_version;
@@ -31,8 +33,13 @@ mod visibility;
 
 pub use abort::{Abort, Change, DeadlockMember};
 pub use commit_log::{CommitLog, Durability, DurabilityOptions};
-pub use cursor::{Cursor, Direction};
+pub use cursor::{Cursor, Direction, prefix_bounds};
+pub use deterministic::{
+    Deterministic, Execution, Footprint, FootprintError, Reconnaissance, Replaced, Scheduler, Sequence,
+    stable_hash,
+};
 pub use error::{Error, Result};
+pub use key_hash::key_hash;
 pub use locking::{DeadlockPolicy, WaitBell, Waiting};
 pub use mode::Mode;
 pub use multi_version::MultiVersion;

@@ -22,11 +22,19 @@ pub enum Mode {
     /// Multi-version: transactions read from a snapshot, so that readers and writers never wait for each other.
     #[serde(rename = "mvcc")]
     MultiVersion,
+    /// Deterministic: procedures get their order from a log before they run, and nothing but that order decides what
+    /// happens. No deadlocks, and no aborts by contention; the same log gives the same state, always.
+    #[serde(rename = "deterministic")]
+    Deterministic,
 }
 
 impl Mode {
     /// All modes.
-    pub const ALL: [Mode; 3] = [Mode::TwoPhaseLocking, Mode::Optimistic, Mode::MultiVersion];
+    pub const ALL: [Mode; 4] =
+        [Mode::TwoPhaseLocking, Mode::Optimistic, Mode::MultiVersion, Mode::Deterministic];
+
+    /// Those in which a transaction reads and writes as it goes, without being known beforehand.
+    pub const INTERACTIVE: [Mode; 3] = [Mode::TwoPhaseLocking, Mode::Optimistic, Mode::MultiVersion];
 
     /// The isolation levels that the mode has, weakest first.
     pub const fn levels(self) -> &'static [Isolation] {
@@ -35,11 +43,15 @@ impl Mode {
             Mode::TwoPhaseLocking => &[ReadUncommitted, ReadCommitted, RepeatableRead, Serializable],
             Mode::Optimistic => &[ReadCommitted, Serializable],
             Mode::MultiVersion => &[ReadCommitted, Snapshot, Serializable],
+            Mode::Deterministic => &[Serializable],
         }
     }
 
     /// An error unless the mode has this level.
-    pub(crate) fn check(self, level: Isolation) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedIsolation`].
+    pub fn check(self, level: Isolation) -> Result<()> {
         match self.levels().contains(&level) {
             true => Ok(()),
             false => Err(Error::UnsupportedIsolation { mode: self, level }),
@@ -53,6 +65,7 @@ impl fmt::Display for Mode {
             Mode::TwoPhaseLocking => "2pl",
             Mode::Optimistic => "occ",
             Mode::MultiVersion => "mvcc",
+            Mode::Deterministic => "deterministic",
         })
     }
 }
@@ -62,6 +75,6 @@ impl FromStr for Mode {
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let mode = Mode::ALL.into_iter().find(|mode| mode.to_string() == text);
-        mode.ok_or_else(|| format!("unknown mode \"{text}\": use 2pl, occ or mvcc"))
+        mode.ok_or_else(|| format!("unknown mode \"{text}\": use 2pl, occ, mvcc or deterministic"))
     }
 }

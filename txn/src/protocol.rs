@@ -1,5 +1,6 @@
 //! What every concurrency-control mode offers: the seam between the engine and the protocols.
 
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ pub trait Protocol: Send + Sync {
 }
 
 /// A running transaction. After an abort every operation returns that same abort. Dropping it aborts it.
-pub trait ActiveTransaction: Send {
+pub trait ActiveTransaction: Any + Send {
     /// Reads one key; `visit` sees it in place, exactly once if this returns `Ok`.
     fn read(
         &mut self,

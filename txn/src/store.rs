@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_epoch::Guard;
 use synod_storage::index::Batch;
+use synod_storage::sync::{AtomicU64, Ordering};
 use synod_storage::wal::FrameBuilder;
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
 
@@ -36,6 +37,8 @@ pub struct StoreOptions {
     /// timestamp of the newest one. The oldest first, each [claimed](synod_storage::Record::claim_garbage)
     /// once. Their tables may have been dropped since.
     pub garbage: Vec<RecoveredGarbage>,
+    /// The newest epoch of sequenced transactions that is there; 0 if there never was one.
+    pub epoch: u64,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// How long replaced versions stay readable for [`Snapshot::at`].
@@ -65,6 +68,10 @@ pub struct Store {
     graveyard: Graveyard,
     read_marks: ReadMarks,
     log: Option<CommitLog>,
+    /// The last transaction of the newest batch that was appended to the log.
+    sequenced: AtomicU64,
+    /// The newest epoch of sequenced transactions that has wholly run.
+    epoch: AtomicU64,
 }
 
 impl Store {
@@ -79,6 +86,8 @@ impl Store {
             graveyard: Graveyard::default(),
             read_marks: ReadMarks::default(),
             log: options.log,
+            sequenced: AtomicU64::new(0),
+            epoch: AtomicU64::new(options.epoch),
         }
     }
 
@@ -136,9 +145,45 @@ impl Store {
         self.garbage.len()
     }
 
-    /// The timestamp up to which every commit is visible and has been appended to the log.
+    /// The timestamp up to which every commit has been appended to the log, and is visible but for sequenced
+    /// transactions that haven't run yet.
     pub fn commit_bound(&self) -> Timestamp {
-        self.registry.commit_bound(self.oracle.last())
+        // Nobody else commits while sequenced transactions haven't all run, so nothing is missing below.
+        let sequenced = Timestamp(self.sequenced.load(Ordering::Acquire));
+        self.registry.commit_bound(self.oracle.last()).max(sequenced)
+    }
+
+    /// Appends a batch of sequenced transactions to the log; the last of them commits at `last`, and all come after
+    /// everything before. The caller makes sure of the order. They are visible once [`Oracle::observe`] has been told
+    /// that they have run. Returns whether so much is buffered that the caller should [help](Store::help_write) to write it.
+    ///
+    /// # Errors
+    /// If the log has failed.
+    pub fn append_batch(&self, last: Timestamp, frame: &mut FrameBuilder) -> Result<bool> {
+        let Some(log) = &self.log else { return Ok(false) };
+        log.check()?;
+        let is_long = log.append(0, last, frame.finish(last))?;
+        // Release: whoever flushes up to here finds the batch in the buffers.
+        self.sequenced.store(last.0, Ordering::Release);
+        Ok(is_long)
+    }
+
+    /// The newest epoch of sequenced transactions that has wholly run; 0 if there never was one.
+    pub fn epoch(&self) -> u64 {
+        // Relaxed: whoever needs it in agreement with the oracle holds a lock.
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// An epoch of sequenced transactions has wholly run.
+    pub fn note_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// Writes what is buffered of the log, without a sync.
+    pub fn help_write(&self) {
+        if let Some(log) = &self.log {
+            log.help_write(|| self.commit_bound());
+        }
     }
 
     /// Orders one commit: takes its timestamp, asks `admit` whether it may be, appends its frame to the log, and
@@ -250,6 +295,11 @@ impl Store {
     #[inline]
     pub(crate) fn readers(&self) -> Readers {
         self.snapshots.readers(&self.oracle)
+    }
+
+    /// Takes in records with garbage that were found after the store was made; see [`StoreOptions::garbage`].
+    pub fn add_garbage(&self, recovered: Vec<RecoveredGarbage>) {
+        self.garbage.add(recovered);
     }
 
     /// Does a committer's share of garbage collection: a few queued records.

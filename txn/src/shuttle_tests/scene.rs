@@ -51,6 +51,7 @@ impl Scene {
             catalog: Catalog::new(),
             recovered: Timestamp::MIN,
             horizon: Timestamp::MIN,
+            epoch: 0,
             garbage: Vec::new(),
             clock: Arc::new(ManualClock::new(0, 0)),
             retention,
