@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use synod_storage::wal::{LogReader, Piece, Writes};
+use synod_storage::wal::{BatchPiece, LogReader, Piece, Writes};
 use synod_storage::{Error as StorageError, TableId, Timestamp};
 
 use crate::{Engine, Error, Result};
@@ -26,7 +26,7 @@ use crate::{Engine, Error, Result};
 /// How often a consumer that waits looks whether the engine was closed.
 const CLOSED_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// One committed transaction, or the creation or drop of a table.
+/// One committed transaction, a batch of them, or the creation or drop of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its place in the commit order: `changes(timestamp)` goes on behind it.
@@ -44,6 +44,9 @@ pub enum ChangeKind {
     CreateTable(Arc<str>),
     /// A table was dropped, with all that was in it.
     DropTable(Arc<str>),
+    /// Procedures were executed, the last of them at this change's timestamp. The log has their names and
+    /// arguments, not what they wrote; these are the bytes that it has.
+    Batch(Bytes),
 }
 
 /// What a transaction did to one key.
@@ -175,6 +178,9 @@ impl Changes {
             Piece::DropTable { timestamp, table } => {
                 let kind = ChangeKind::DropTable(self.name(table)?);
                 self.ready.push_back(Change { timestamp, kind });
+            }
+            Piece::Batch(BatchPiece { timestamp, body, .. }) => {
+                self.ready.push_back(Change { timestamp, kind: ChangeKind::Batch(body.into()) });
             }
         }
         Ok(())

@@ -26,10 +26,9 @@ use synod_storage::checkpoint::{
 };
 use synod_storage::wal::{LogStart, Wal};
 use synod_storage::{Error as StorageError, Home, Timestamp};
-use synod_txn::Store;
 
 use crate::options::CheckpointSettings;
-use crate::view::{CatalogChanges, Pace, View};
+use crate::view::{Pace, View, ViewSource};
 use crate::{Error, Result};
 
 /// How long to wait after a failed checkpoint before the next attempt; doubles up to the maximum.
@@ -117,8 +116,7 @@ impl Installed {
 /// Takes checkpoints, one at a time, and removes what they make superfluous.
 pub(crate) struct Checkpointer {
     home: Arc<Home>,
-    store: Arc<Store>,
-    catalog_changes: Arc<CatalogChanges>,
+    source: ViewSource,
     settings: CheckpointSettings,
     /// Held by the one who takes a checkpoint.
     taking: Mutex<()>,
@@ -144,8 +142,8 @@ struct State {
 
 impl Checkpointer {
     pub(crate) fn new(
-        (home, store): (Arc<Home>, Arc<Store>),
-        catalog_changes: Arc<CatalogChanges>,
+        home: Arc<Home>,
+        source: ViewSource,
         settings: CheckpointSettings,
         installed: Vec<Installed>,
         replayed_bytes: u64,
@@ -154,8 +152,7 @@ impl Checkpointer {
         let state = State { installed, log_bytes_before, last: Instant::now(), retry: None };
         Checkpointer {
             home,
-            store,
-            catalog_changes,
+            source,
             settings,
             taking: Mutex::new(()),
             state: Mutex::new(state),
@@ -164,6 +161,10 @@ impl Checkpointer {
             failed: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn source(&self) -> &ViewSource {
+        &self.source
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {
@@ -176,7 +177,7 @@ impl Checkpointer {
     }
 
     fn wal(&self) -> &Wal {
-        self.store.log().expect("only a database on disk has a checkpointer").wal()
+        self.source.store.log().expect("only a database on disk has a checkpointer").wal()
     }
 
     /// Whether it's time for the background to take one.
@@ -266,7 +267,7 @@ impl Checkpointer {
     fn write_and_prune(&self, pace: &Pace<'_>) -> Result<Checkpoint> {
         let started = Instant::now();
         let appended = self.wal().stats().appended_bytes;
-        let view = View::open(&self.store, &self.catalog_changes)?;
+        let view = View::open(&self.source)?;
         if let Some(newest) = self.state.lock().installed.last()
             && newest.timestamp == view.timestamp()
         {
@@ -312,7 +313,7 @@ impl Checkpointer {
             Some(segment) => self.wal().remove_before(segment),
             None => Ok(0),
         });
-        self.store.catalog().forget_dropped(self.wal().oldest_timestamp());
+        self.source.store.catalog().forget_dropped(self.wal().oldest_timestamp());
         removed.unwrap_or_else(|error| {
             tracing::warn!(%error, "an old checkpoint or log segment can't be removed");
             0

@@ -7,20 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use synod_storage::Timestamp;
 use synod_storage::wal::{FrameBuilder, SegmentInfo};
 use synod_txn::{
-    BeginOptions, ChainLink, CommitLog, Durability, Isolation, Mode, MultiVersion, Optimistic, Protocol,
-    Store, StoreOptions, TwoPhaseLocking, WaitBell, Waiting,
+    BeginOptions, ChainLink, CommitLog, Deterministic, Durability, Isolation, Mode, MultiVersion, Optimistic,
+    Protocol, Store, StoreOptions, TwoPhaseLocking, WaitBell, Waiting,
 };
 
 use crate::background::Background;
 use crate::checkpoint::Checkpointer;
+use crate::deterministic::{Executor, Quiet};
 use crate::history::{History, RecordedTransaction, Recording};
 use crate::options::MergeFunction;
+use crate::procedure::{Directory, Library};
 use crate::recovery::{Files, Recovered, RecoveryStats, recover};
 use crate::transaction::{Body, Transaction};
-use crate::view::CatalogChanges;
+use crate::view::{CatalogChanges, ViewSource};
 use crate::{Audit, Checkpoint, Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
 
 /// The longest table name, in bytes.
@@ -36,7 +39,8 @@ pub struct Engine {
 /// What all handles share. When the last one goes, the threads stop first, the flusher with a last flush.
 pub(crate) struct Inner {
     pub(crate) id: u64,
-    background: Background,
+    /// `None` until the engine is open.
+    background: Option<Background>,
     pub(crate) protocol: Box<dyn Protocol>,
     pub(crate) store: Arc<Store>,
     pub(crate) defaults: Defaults,
@@ -44,9 +48,16 @@ pub(crate) struct Inner {
     pub(crate) catalog_changes: Arc<CatalogChanges>,
     /// `None` for an engine in memory.
     pub(crate) checkpointer: Option<Arc<Checkpointer>>,
-    pub(crate) recovery: Option<RecoveryStats>,
+    recovery: Option<RecoveryStats>,
     /// `None` unless history is recorded.
     history: Option<Arc<History>>,
+    /// The procedures that are known.
+    pub(crate) library: Library,
+    /// The tables, for procedures to find by name.
+    directory: RwLock<Arc<Directory>>,
+    directory_version: AtomicU64,
+    /// `None` unless the mode is the deterministic one.
+    pub(crate) executor: Option<Arc<Executor>>,
     is_closed: AtomicBool,
 }
 
@@ -78,10 +89,10 @@ impl Engine {
         Self::start(Recovered::nothing(), options)
     }
 
-    fn start(recovered: Recovered, options: Options) -> Result<Self> {
+    pub(crate) fn start(recovered: Recovered, options: Options) -> Result<Self> {
         let (log, files) = match recovered.files {
             Some(Files { home, wal, checkpoints, report }) => {
-                let log = CommitLog::new(wal, recovered.newest, options.flushing);
+                let log = CommitLog::new(wal, recovered.newest_logged, options.flushing);
                 (Some(log), Some((home, checkpoints, report)))
             }
             None => (None, None),
@@ -90,26 +101,32 @@ impl Engine {
             catalog: recovered.catalog,
             recovered: recovered.newest,
             horizon: recovered.horizon,
+            epoch: recovered.epoch,
             garbage: recovered.garbage,
             clock: options.clock,
             retention: options.retention,
             log,
         }));
         let catalog_changes = Arc::new(CatalogChanges::new(FrameBuilder::new()));
-        let recovery = files.as_ref().map(|(_, _, report)| *report);
-        let checkpointer = files.map(|(home, installed, report)| {
-            let files = (home, store.clone());
-            let changes = catalog_changes.clone();
-            Arc::new(Checkpointer::new(files, changes, options.checkpoints, installed, report.log_bytes))
-        });
+        let is_deterministic = options.mode == Mode::Deterministic;
         let protocol: Box<dyn Protocol> = match options.mode {
             Mode::TwoPhaseLocking => Box::new(TwoPhaseLocking::new(store.clone(), options.deadlock_policy)),
             Mode::MultiVersion => Box::new(MultiVersion::new(store.clone(), options.deadlock_policy)),
             Mode::Optimistic => Box::new(Optimistic::new(store.clone())),
+            Mode::Deterministic => Box::new(Deterministic),
         };
+        // Whatever the mode, procedures in the log are executed.
+        let executes = is_deterministic || recovered.executes_after.is_some();
+        let executor = executes.then(|| Arc::new(Executor::new(&store, options.sequencing)));
+        let recovery = files.as_ref().map(|(_, _, report)| *report);
+        let checkpointer = files.map(|(home, installed, report)| {
+            let source =
+                ViewSource::new(&store, &catalog_changes, executor.as_ref().filter(|_| is_deterministic));
+            Arc::new(Checkpointer::new(home, source, options.checkpoints, installed, report.log_bytes))
+        });
         let inner = Inner {
             id: NEXT_ENGINE_ID.fetch_add(1, Ordering::Relaxed),
-            background: Background::start(&store, protocol.mode(), checkpointer.as_ref())?,
+            background: None,
             protocol,
             store,
             defaults: Defaults {
@@ -123,9 +140,81 @@ impl Engine {
             checkpointer,
             recovery,
             history: options.records_history.then(Arc::default),
+            library: options.library,
+            directory: RwLock::default(),
+            directory_version: AtomicU64::new(0),
+            executor,
             is_closed: AtomicBool::new(false),
         };
-        Ok(Engine { inner: Arc::new(inner) })
+        let mut engine = Engine { inner: Arc::new(inner) };
+        engine.refresh_directory();
+        engine.resume_order(recovered.executes_after, recovered.cutoff)?;
+        engine.start_threads(is_deterministic)?;
+        Ok(engine)
+    }
+
+    /// Notes what executing the log has taken.
+    pub(crate) fn note_executed(&mut self, procedures: u64, took: Duration) {
+        let inner = Arc::get_mut(&mut self.inner).expect("nobody else has the engine yet");
+        if let Some(recovery) = &mut inner.recovery {
+            recovery.procedures = procedures;
+            recovery.replay_time += took;
+        }
+    }
+
+    /// Starts what goes on in the background.
+    fn start_threads(&mut self, is_deterministic: bool) -> Result<()> {
+        let inner = Arc::get_mut(&mut self.inner).expect("nobody else has the engine yet");
+        inner.executor = inner.executor.take().filter(|_| is_deterministic);
+        let (store, mode) = (&inner.store, inner.protocol.mode());
+        inner.background = Some(Background::start(store, mode, inner.checkpointer.as_ref())?);
+        if let Some(executor) = &self.inner.executor {
+            let (threads, interval) = (executor.options.workers, executor.options.epochs.epoch_interval);
+            executor.helpers.start(&self.inner, threads, interval)?;
+        }
+        Ok(())
+    }
+
+    /// The tables, as they are now.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.inner.directory.read().clone()
+    }
+
+    /// Whether no table was created or dropped since.
+    #[inline]
+    pub(crate) fn is_current(&self, directory: &Directory) -> bool {
+        // Acquire: pairs with the release in `refresh_directory`.
+        self.inner.directory_version.load(Ordering::Acquire) == directory.version
+    }
+
+    pub(crate) fn refresh_directory(&self) {
+        let tables = self.inner.store.catalog().tables();
+        let mut directory = self.inner.directory.write();
+        let version = directory.version + 1;
+        *directory = Arc::new(Directory::new(version, tables.into_iter().map(|table| self.handle(table))));
+        self.inner.directory_version.store(version, Ordering::Release);
+    }
+
+    fn handle(&self, inner: Arc<synod_storage::Table>) -> Table {
+        let merge = self.inner.merges.get(inner.name()).cloned();
+        Table { engine: self.inner.id, inner, merge }
+    }
+
+    pub(crate) fn history(&self) -> Option<&Arc<History>> {
+        self.inner.history.as_ref()
+    }
+
+    /// Makes sure that nothing is in flight in the deterministic mode, and that nothing comes in, until what this returns
+    /// is dropped.
+    fn quiesce(&self) -> Option<Quiet<'_>> {
+        self.inner.executor.as_ref().map(|executor| executor.quiesce(self))
+    }
+
+    /// Makes sure that a snapshot that is opened now has everything that was answered.
+    fn settle(&self) {
+        if let Some(executor) = &self.inner.executor {
+            executor.settle(self);
+        }
     }
 
     /// The table of this name, created if there is none. A new table is durable when this returns.
@@ -136,8 +225,7 @@ impl Engine {
             Some(table) => table,
             None => self.create_table(name)?,
         };
-        let merge = self.inner.merges.get(name).cloned();
-        Ok(Table { engine: self.inner.id, inner, merge })
+        Ok(self.handle(inner))
     }
 
     fn create_table(&self, name: &str) -> Result<Arc<synod_storage::Table>> {
@@ -152,9 +240,14 @@ impl Engine {
         let id = store.catalog().next_id();
         frame.begin();
         frame.create_table(id, name)?;
+        // A procedure comes before or after the change, here as in the log.
+        let quiet = self.quiesce();
         let timestamp = store.change_catalog(&mut frame)?;
         store.wait_durable(timestamp, Durability::Sync)?;
-        Ok(store.catalog().create(id, name))
+        let table = store.catalog().create(id, name);
+        self.refresh_directory();
+        Quiet::end_at(quiet, timestamp);
+        Ok(table)
     }
 
     /// The names of all tables, sorted.
@@ -172,8 +265,11 @@ impl Engine {
         let Some(table) = store.catalog().by_name(name) else { return Ok(false) };
         frame.begin();
         frame.drop_table(table.id());
+        let quiet = self.quiesce();
         let timestamp = store.change_catalog(&mut frame)?;
         store.remove_table(table.id(), timestamp);
+        self.refresh_directory();
+        Quiet::end_at(quiet, timestamp);
         store.wait_durable(timestamp, Durability::Sync)?;
         Ok(true)
     }
@@ -204,6 +300,7 @@ impl Engine {
         let history = self.inner.history.as_ref();
         let recording = history.map(|history| Recording::begin(history, isolation));
         if options.read_only {
+            self.settle();
             let body = match self.inner.protocol.begin_read_only(isolation)? {
                 Some(active) => Body::ReadWrite(active),
                 None => Body::ReadOnly(synod_txn::Snapshot::newest(&self.inner.store)?, Timestamp::MIN),
@@ -223,6 +320,7 @@ impl Engine {
     /// are visible and not yet durable.
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.check_open()?;
+        self.settle();
         let snapshot = synod_txn::Snapshot::newest(&self.inner.store)?;
         Ok(Snapshot::new(self.clone(), snapshot))
     }
@@ -250,7 +348,11 @@ impl Engine {
     /// If the timestamp lies in the future, or versions from then may be gone.
     pub fn snapshot_at(&self, timestamp: Timestamp) -> Result<Snapshot> {
         self.check_open()?;
+        let last = self.inner.store.oracle().last();
+        // What is in flight comes at or before that moment.
+        let quiet = (timestamp > last).then(|| self.quiesce()).flatten();
         let snapshot = synod_txn::Snapshot::at(&self.inner.store, timestamp)?;
+        Quiet::end_at(quiet, timestamp);
         Ok(Snapshot::new(self.clone(), snapshot))
     }
 
@@ -259,6 +361,7 @@ impl Engine {
         let mut stats = Stats::collect(self.mode(), &self.inner.store);
         stats.checkpoints = self.inner.checkpointer.as_ref().map(|checkpointer| checkpointer.stats());
         stats.recovery = self.inner.recovery;
+        stats.sequencing = self.inner.executor.as_ref().map(|executor| executor.stats());
         stats
     }
 
@@ -390,6 +493,10 @@ impl Engine {
         if let Some(checkpointer) = &self.inner.checkpointer {
             checkpointer.pause();
         }
+        if !self.inner.is_closed.load(Ordering::Relaxed) {
+            // What was submitted is executed, whether somebody waits for it or not.
+            drop(self.quiesce());
+        }
         let users = store.registry().running() + store.open_snapshots().0;
         if users > 0 {
             if let Some(checkpointer) = &self.inner.checkpointer {
@@ -398,6 +505,10 @@ impl Engine {
             return Err(Error::InUse { users });
         }
         self.inner.is_closed.store(true, Ordering::Release);
+        if let Some(executor) = &self.inner.executor {
+            // They may hold a handle, and with it the database, for a moment longer than this one.
+            executor.helpers.stop();
+        }
         let flushed = self.flush();
         if Arc::strong_count(&self.inner) == 1 {
             tracing::debug!("closed");
@@ -418,6 +529,13 @@ impl fmt::Debug for Engine {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.background.stop();
+        if let Some(executor) = &self.executor {
+            executor.helpers.stop();
+            // What was handed in and hasn't run is executed at the next opening.
+            executor.core().close_open(self.store.oracle().now());
+        }
+        if let Some(background) = &mut self.background {
+            background.stop();
+        }
     }
 }

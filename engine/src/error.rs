@@ -1,7 +1,9 @@
 //! What an operation of the engine can answer instead of a result.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use synod_sequencer::{Overloaded, RequestTooLarge};
 use synod_txn::Abort;
 
 /// The result of an operation of the engine.
@@ -53,6 +55,83 @@ pub enum Error {
         /// Why the last attempt was aborted.
         last: Abort,
     },
+    /// A procedure has decided against what it was asked to do ([`Error::rejected`]). It had no effect.
+    #[error("rejected: {reason}")]
+    Rejected {
+        /// What the procedure said.
+        reason: Arc<str>,
+    },
+    /// A procedure has panicked. It had no effect.
+    #[error("the procedure {procedure} has panicked: {message}")]
+    ProcedurePanicked {
+        /// Its name.
+        procedure: &'static str,
+        /// What the panic said.
+        message: String,
+    },
+    /// A procedure that isn't registered, or in another version only.
+    #[error(
+        "the procedure {procedure}, version {version}, is {}; give it to Options::procedure before opening the engine",
+        known.map_or_else(|| "unknown".to_owned(), |known| format!("known in version {known} only"))
+    )]
+    UnknownProcedure {
+        /// Its name.
+        procedure: String,
+        /// The version that was asked for, by the program or by the log.
+        version: u32,
+        /// The version that is registered, if there is one.
+        known: Option<u32>,
+    },
+    /// The arguments of a procedure can't be encoded, or aren't what the procedure expects.
+    #[error("the arguments of the procedure {procedure} can't be encoded or decoded: {reason}")]
+    ProcedureArguments {
+        /// The procedure's name.
+        procedure: String,
+        /// What serde said.
+        reason: String,
+    },
+    /// A procedure that was run twice in the same place has done two things ([`Options::check_determinism`]). It had no
+    /// effect.
+    ///
+    /// [`Options::check_determinism`]: crate::Options::check_determinism
+    #[error(
+        "the procedure {procedure} isn't deterministic: run twice in the same place, it {what} two different things"
+    )]
+    NotDeterministic {
+        /// Its name.
+        procedure: &'static str,
+        /// "has answered" or "has written".
+        what: &'static str,
+    },
+    /// The state after an epoch isn't what it was when the epoch was executed first: a procedure isn't deterministic, its
+    /// code has changed under the same version, or the data were changed.
+    #[error(
+        "diverged: after epoch {epoch} the state's hash is {found:016x}, and was {expected:016x} when the epoch was \
+         executed first; a procedure isn't deterministic, or has changed under the same version number"
+    )]
+    Diverged {
+        /// The first epoch after which the state is known to differ.
+        epoch: u64,
+        /// The hash in the log.
+        expected: u64,
+        /// The hash now.
+        found: u64,
+    },
+    /// A table that doesn't exist.
+    #[error("there is no table {table}")]
+    NoSuchTable {
+        /// Its name.
+        table: String,
+    },
+    /// Too many procedures are in flight. Nothing has happened; try again when some have been answered.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// A procedure whose arguments, or footprint, are too long for the log. Nothing has happened.
+    #[error(transparent)]
+    RequestTooLarge(#[from] RequestTooLarge),
+    /// The log of procedures has failed, or makes no sense.
+    #[error(transparent)]
+    Sequencer(#[from] synod_sequencer::Error),
     /// What was asked for needs a log on disk, and this engine lives in memory only.
     #[error("this engine lives in memory and has no log; open one with Engine::open")]
     NoLog,
@@ -84,6 +163,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a [`Procedure`](crate::Procedure) answers that decides against doing what it was asked to do.
+    pub fn rejected(reason: impl Into<Arc<str>>) -> Self {
+        Error::Rejected { reason: reason.into() }
+    }
+
     pub(crate) fn not_a_backup(path: &Path, reason: &'static str) -> Self {
         Error::NotABackup { path: path.to_owned(), reason }
     }

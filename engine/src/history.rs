@@ -75,7 +75,8 @@ pub struct RecordedTransaction {
     /// Its name, as in aborts and in [`Engine::audit`](crate::Engine::audit); none if it read a snapshot and nobody
     /// noticed it.
     pub id: Option<TransactionId>,
-    /// The thread that began it, as a small number.
+    /// The thread that began it, as a number. A procedure of the deterministic mode has a number of its own: a thread
+    /// that hands in several doesn't say in which order they are to take effect.
     pub session: u64,
     /// Its isolation level.
     pub isolation: Isolation,
@@ -98,7 +99,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    fn moment(&self) -> u64 {
+    /// A moment later than all before.
+    pub(crate) fn moment(&self) -> u64 {
         // SeqCst: who sees an effect of a transaction takes a later moment than its beginning.
         self.moments.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -117,11 +119,20 @@ pub(crate) struct Recording {
 
 impl Recording {
     pub(crate) fn begin(history: &Arc<History>, isolation: Isolation) -> Self {
+        Self::begun_at(history, history.moment(), session(), isolation)
+    }
+
+    /// Of a procedure that was handed in at an earlier moment.
+    pub(crate) fn of_procedure(history: &Arc<History>, submitted: u64) -> Self {
+        Self::begun_at(history, submitted, new_session(), Isolation::Serializable)
+    }
+
+    fn begun_at(history: &Arc<History>, begin: u64, session: u64, isolation: Isolation) -> Self {
         let transaction = RecordedTransaction {
             id: None,
-            session: session(),
+            session,
             isolation,
-            begin: history.moment(),
+            begin,
             end: 0,
             outcome: RecordedOutcome::Aborted,
             steps: Vec::new(),
@@ -204,9 +215,14 @@ pub(crate) fn recorded(version: Option<Version<'_>>, own: Option<u16>) -> Record
 
 /// This thread's number.
 fn session() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local! {
-        static SESSION: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+        static SESSION: u64 = new_session();
     }
     SESSION.with(|session| *session)
+}
+
+/// A number that no thread and no procedure has.
+fn new_session() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -11,6 +11,9 @@ use synod_storage::wal::WalOptions;
 use synod_txn::clock::{Clock, SystemClock};
 use synod_txn::{DeadlockPolicy, Durability, DurabilityOptions, Isolation, Mode};
 
+use crate::deterministic::SequencingOptions;
+use crate::procedure::{Library, Procedure};
+
 /// Combines a key's old value (`None` if there's none) with an operand into its new value. A refusal is an
 /// explanation for the caller of `merge`.
 pub type MergeFunction = dyn Fn(&[u8], Option<&[u8]>, &[u8]) -> Result<Vec<u8>, String> + Send + Sync;
@@ -44,6 +47,8 @@ pub struct Options {
     pub(crate) merges: HashMap<String, Arc<MergeFunction>>,
     pub(crate) records_history: bool,
     pub(crate) audit: bool,
+    pub(crate) library: Library,
+    pub(crate) sequencing: SequencingOptions,
 }
 
 /// When checkpoints are taken, and what is kept.
@@ -85,6 +90,8 @@ impl Default for Options {
             merges: HashMap::new(),
             records_history: false,
             audit: false,
+            library: Library::default(),
+            sequencing: SequencingOptions::default(),
         }
     }
 }
@@ -219,6 +226,53 @@ impl Options {
     /// [`Engine::take_history`]: crate::Engine::take_history
     pub fn record_history(mut self, records: bool) -> Self {
         self.records_history = records;
+        self
+    }
+
+    /// Makes a procedure known, under its name and version. Give all of them at every opening: also in another mode, a
+    /// database whose log has procedures can't be opened without their code.
+    pub fn procedure<P: Procedure>(mut self) -> Self {
+        self.library.add::<P>();
+        self
+    }
+
+    /// How many threads run procedures at the same time in the deterministic mode; at least one. Default: as many as there
+    /// are cores.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.sequencing.workers = workers.max(1);
+        self
+    }
+
+    /// How long an epoch of the deterministic mode stays open at most, while all workers are busy: when one isn't, it is
+    /// closed at once. Default: 10 ms.
+    pub fn epoch_interval(mut self, interval: Duration) -> Self {
+        self.sequencing.epochs.epoch_interval = interval;
+        self
+    }
+
+    /// How many procedures an epoch has at most. Default: as [`Settings`](synod_sequencer::Settings) say.
+    pub fn epoch_requests_max(mut self, requests: usize) -> Self {
+        self.sequencing.epochs.epoch_requests_max = requests.max(1);
+        self
+    }
+
+    /// How many procedures can be in flight: more are refused with [`Error::Overloaded`](crate::Error::Overloaded).
+    pub fn procedures_in_flight_max(mut self, procedures: usize) -> Self {
+        self.sequencing.epochs.in_flight_max = procedures.max(1);
+        self
+    }
+
+    /// Whether the deterministic mode keeps a hash of the state, and puts it into the log, so that a replay can tell where
+    /// it diverges. Default: yes.
+    pub fn state_hash(mut self, hashes: bool) -> Self {
+        self.sequencing.hashes_state = hashes;
+        self
+    }
+
+    /// Whether the deterministic mode runs each procedure twice in its place, and answers
+    /// [`Error::NotDeterministic`](crate::Error::NotDeterministic) if it has done two things. For tests. Default: no.
+    pub fn check_determinism(mut self, checks: bool) -> Self {
+        self.sequencing.checks_determinism = checks;
         self
     }
 

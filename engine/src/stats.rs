@@ -7,7 +7,7 @@ use serde::Serialize;
 use synod_storage::wal::WalStats;
 use synod_txn::{Abort, Isolation, Mode, Store, TransactionCounts, TransactionId};
 
-use crate::{CheckpointStats, RecoveryStats};
+use crate::{CheckpointStats, RecoveryStats, SequencingStats};
 
 /// What an engine has done since it was opened, and what it holds.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +24,8 @@ pub struct Stats {
     pub checkpoints: Option<CheckpointStats>,
     /// What opening the database took; `None` for an engine in memory.
     pub recovery: Option<RecoveryStats>,
+    /// What the deterministic mode has done; `None` in the others.
+    pub sequencing: Option<SequencingStats>,
     /// How many tables there are.
     pub tables: usize,
     /// How many records wait for old versions to be removed, or to be removed themselves.
@@ -93,6 +95,7 @@ impl Stats {
             log: store.log().map(|log| log.wal().stats().into()),
             checkpoints: None,
             recovery: None,
+            sequencing: None,
             tables: store.catalog().tables().len(),
             garbage_records: store.garbage_records(),
         }

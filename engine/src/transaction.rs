@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_storage::{Timestamp, Version};
 use synod_txn::{
-    Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Intent, Isolation,
-    Savepoint, Snapshot as StoreSnapshot, TransactionId,
+    Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Footprint, Intent,
+    Isolation, Reconnaissance, Savepoint, Snapshot as StoreSnapshot, TransactionId,
 };
 
 use crate::history::{Recording, recorded};
@@ -46,6 +46,31 @@ impl Transaction {
         let transaction = Transaction { engine, isolation, durability, body, recording };
         transaction.record(|recording| recording.named(transaction.id()));
         transaction
+    }
+
+    /// Records what comes from now on, as another transaction.
+    pub(crate) fn start_recording(&mut self, recording: Recording) {
+        self.recording = Some(RefCell::new(recording));
+        self.record(|recording| recording.named(self.id()));
+    }
+
+    /// Notes that what is recorded has committed, at this time if it has written anything.
+    pub(crate) fn record_commit(&self, at: Option<Timestamp>) {
+        self.record(|recording| recording.committed(at));
+    }
+
+    /// What was recorded: it ends when it is dropped.
+    pub(crate) fn take_recording(&mut self) -> Option<Recording> {
+        self.recording.take().map(RefCell::into_inner)
+    }
+
+    /// What a reconnaissance has touched.
+    pub(crate) fn reconnoitred(self) -> Footprint {
+        let Body::ReadWrite(mut active) = self.body.into_inner() else { return Footprint::new() };
+        let any: &mut dyn std::any::Any = &mut *active;
+        let mut footprint = any.downcast_mut().map_or_else(Footprint::new, Reconnaissance::take_footprint);
+        footprint.seal();
+        footprint
     }
 
     /// Notes something, if the engine records history.

@@ -9,12 +9,43 @@ use synod_storage::{DroppedTable, Table, TableId, Timestamp};
 use synod_txn::{Cursor, Direction, Snapshot, Store};
 
 use crate::Result;
+use crate::deterministic::Executor;
 
 /// Sleeps a little, or not, or ends the work.
 pub(crate) type Pace<'a> = dyn Fn() -> Result<()> + 'a;
 
 /// Held while a table is created or dropped.
 pub(crate) type CatalogChanges = Mutex<FrameBuilder>;
+
+/// What views are made of.
+#[derive(Clone)]
+pub(crate) struct ViewSource {
+    pub(crate) store: Arc<Store>,
+    catalog_changes: Arc<CatalogChanges>,
+    /// `None` unless the mode is the deterministic one.
+    executor: Option<Arc<Executor>>,
+}
+
+impl ViewSource {
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        catalog_changes: &Arc<CatalogChanges>,
+        executor: Option<&Arc<Executor>>,
+    ) -> Self {
+        let (store, catalog_changes) = (store.clone(), catalog_changes.clone());
+        ViewSource { store, catalog_changes, executor: executor.cloned() }
+    }
+
+    /// A snapshot of the newest state, in the deterministic mode of one between two epochs, and the number of the newest
+    /// epoch in it.
+    fn snapshot(&self) -> Result<(Snapshot, u64)> {
+        let newest = || Ok((Snapshot::newest(&self.store)?, self.store.epoch()));
+        match &self.executor {
+            Some(executor) => executor.between_epochs(&self.store, newest),
+            None => newest(),
+        }
+    }
+}
 
 /// Everything as of one timestamp, and as far back as the retention goes. Holds back garbage until it is
 /// dropped.
@@ -25,20 +56,22 @@ pub(crate) struct View {
     tables: Vec<Arc<Table>>,
     dropped: Vec<DroppedTable>,
     next_table: TableId,
+    epoch: u64,
 }
 
 impl View {
     /// A view of the newest state.
-    pub(crate) fn open(store: &Arc<Store>, catalog_changes: &CatalogChanges) -> Result<View> {
+    pub(crate) fn open(source: &ViewSource) -> Result<View> {
         // No table may be between its line in the log and its place in the catalog.
-        let _changes = catalog_changes.lock();
-        let newest = Snapshot::newest(store)?;
+        let _changes = source.catalog_changes.lock();
+        let (newest, epoch) = source.snapshot()?;
+        let store = &source.store;
         // Afterwards: without retention this is one at least as new, and what lies before `newest` may be gone.
         let oldest = Snapshot::oldest(store)?;
         let catalog = store.catalog();
         let mut tables = catalog.tables();
         tables.sort_by_key(|table| table.id());
-        Ok(View { oldest, newest, tables, dropped: catalog.dropped(), next_table: catalog.next_id() })
+        Ok(View { oldest, newest, tables, dropped: catalog.dropped(), next_table: catalog.next_id(), epoch })
     }
 
     /// All commits up to here are in the view, and none after.
@@ -67,6 +100,7 @@ impl View {
             horizon: self.horizon(),
             log,
             next_table: self.next_table,
+            epoch: self.epoch,
         }
     }
 

@@ -199,6 +199,11 @@ impl Copying<'_> {
                 frame.drop_table(table);
                 add(timestamp, &mut frame)?;
             }
+            Piece::Batch(batch) => {
+                frame.begin_batch();
+                frame.append(&batch.body)?;
+                add(batch.timestamp, &mut frame)?;
+            }
         }
         Ok(())
     }
@@ -207,7 +212,7 @@ impl Copying<'_> {
     fn everything(&self) -> Result<Backup> {
         let inner = &self.engine.inner;
         let checkpointer = inner.checkpointer.as_ref().ok_or(Error::NoLog)?;
-        let view = View::open(&inner.store, &inner.catalog_changes)?;
+        let view = View::open(checkpointer.source())?;
         // Otherwise a crash could take back what the backup has.
         view.flush_log()?;
         let log = self.wal.start_after(view.timestamp());

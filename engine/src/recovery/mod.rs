@@ -13,6 +13,7 @@
 //! Versions that the retention still covers are kept, with those that replaced them; older ones are freed at
 //! once. Recovery writes nothing but what it must, the end of the log, and can be interrupted and repeated.
 
+mod execute;
 mod load;
 mod replay;
 mod restore;
@@ -22,23 +23,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use synod_storage::checkpoint::{CheckpointReader, list_checkpoints, set_aside};
-use synod_storage::wal::{LogStart, WAL_DIRECTORY, Wal};
+use synod_storage::wal::{LogStart, WAL_DIRECTORY, Wal, reaches_back_to_beginning};
 use synod_storage::{Catalog, Error, Home, Result, Timestamp};
 use synod_txn::RecoveredGarbage;
 
+pub(crate) use self::execute::ExecutedLog;
 use crate::Options;
 use crate::checkpoint::Installed;
 
 /// A database as it was found.
 pub(crate) struct Recovered {
     pub(crate) catalog: Catalog,
-    /// The newest commit.
+    /// The newest commit that is there.
     pub(crate) newest: Timestamp,
+    /// The newest one in the log.
+    pub(crate) newest_logged: Timestamp,
+    /// The newest epoch of procedures in the checkpoint.
+    pub(crate) epoch: u64,
     /// The oldest timestamp that can be read.
     pub(crate) horizon: Timestamp,
     pub(crate) garbage: Vec<RecoveredGarbage>,
     /// What there is on disk; `None` for a database in memory.
     pub(crate) files: Option<Files>,
+    /// From the first batch of procedures on, the log is still to be executed: this is the timestamp before it.
+    pub(crate) executes_after: Option<Timestamp>,
+    pub(crate) cutoff: Cutoff,
 }
 
 /// A database's files, open.
@@ -65,6 +74,8 @@ pub struct RecoveryStats {
     pub damaged_checkpoints: usize,
     /// The commits replayed from the log.
     pub commits: u64,
+    /// The procedures executed from the log.
+    pub procedures: u64,
     /// The bytes of log read.
     pub log_bytes: u64,
     /// How long reading and replaying the log took.
@@ -75,13 +86,23 @@ impl Recovered {
     /// An empty database that lives in memory.
     pub(crate) fn nothing() -> Self {
         let (newest, horizon) = (Timestamp::MIN, Timestamp::MIN);
-        Recovered { catalog: Catalog::new(), newest, horizon, garbage: Vec::new(), files: None }
+        Recovered {
+            catalog: Catalog::new(),
+            newest,
+            newest_logged: newest,
+            epoch: 0,
+            horizon,
+            garbage: Vec::new(),
+            files: None,
+            executes_after: None,
+            cutoff: Cutoff(Timestamp::MAX),
+        }
     }
 }
 
 /// Up to which timestamp replaced versions are of no use to anyone, given the retention.
 #[derive(Clone, Copy, Debug)]
-struct Cutoff(Timestamp);
+pub(crate) struct Cutoff(Timestamp);
 
 impl Cutoff {
     fn new(options: &Options) -> Self {
@@ -100,28 +121,46 @@ impl Cutoff {
 
 /// Recovers the database in the directory, which is created if it is missing.
 pub(crate) fn recover(path: &Path, options: &Options) -> Result<Recovered> {
-    let home = Home::open(options.device.clone(), path)?;
-    crate::backup::adopt(&home)?;
-    recover_home(home, options)
+    recover_from(Start::Newest, path, options)
 }
 
-fn recover_home(home: Arc<Home>, options: &Options) -> Result<Recovered> {
+/// Which checkpoint to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// The newest one that is whole: the least is left to do.
+    Newest,
+    /// The oldest one, or none if the log goes back to its beginning: as much of the log as there is.
+    Oldest,
+}
+
+/// Recovers the database in the directory, beginning with this checkpoint.
+pub(crate) fn recover_from(start: Start, path: &Path, options: &Options) -> Result<Recovered> {
+    let home = Home::open(options.device.clone(), path)?;
+    crate::backup::adopt(&home)?;
+    recover_home(home, start, options)
+}
+
+fn recover_home(home: Arc<Home>, start: Start, options: &Options) -> Result<Recovered> {
     let cutoff = Cutoff::new(options);
     let mut report = RecoveryStats::default();
     let started = Instant::now();
-    let base = newest_whole_checkpoint(&home, cutoff, &mut report)?;
+    let base = match start {
+        Start::Newest => newest_whole_checkpoint(&home, cutoff, &mut report)?,
+        Start::Oldest => oldest_checkpoint(&home, cutoff, &mut report)?,
+    };
     report.load_time = started.elapsed();
 
     let started = Instant::now();
     let mut garbage = base.garbage;
     let log = home.directory().join(WAL_DIRECTORY);
-    let (wal, found) = std::thread::scope(|scope| {
+    let (wal, found, before_batches) = std::thread::scope(|scope| {
         let mut replay = replay::Replay::new(&base.catalog, cutoff, log);
         let opened =
             Wal::open(&home, options.wal.clone(), base.start, &mut |piece| replay.take(piece, scope));
+        let before_batches = replay.before_batches();
         // A worker's failure is the reason for the log's, if there are both.
         garbage.extend(replay.finish()?);
-        opened
+        opened.map(|(wal, found)| (wal, found, before_batches))
     })
     // A log that doesn't reach back far enough is the consequence, a damaged checkpoint the cause.
     .map_err(|error| match base.damaged.first() {
@@ -136,11 +175,23 @@ fn recover_home(home: Arc<Home>, options: &Options) -> Result<Recovered> {
     }
     garbage.sort_unstable_by_key(|entry| entry.ripe_at);
 
-    let newest = found.last_timestamp.max(base.newest);
+    let newest_logged = found.last_timestamp.max(base.newest);
+    let executes_after = before_batches.map(|before| before.max(base.newest));
+    let newest = executes_after.unwrap_or(newest_logged);
     let horizon = if options.retention.is_zero() { newest } else { base.horizon.max(cutoff.0).min(newest) };
     tracing::info!(path = %home.directory().display(), newest = newest.0, ?report, "recovered");
     let files = Files { home, wal, checkpoints: base.installed, report };
-    Ok(Recovered { catalog: base.catalog, newest, horizon, garbage, files: Some(files) })
+    Ok(Recovered {
+        catalog: base.catalog,
+        newest,
+        newest_logged,
+        epoch: base.epoch,
+        horizon,
+        garbage,
+        files: Some(files),
+        executes_after,
+        cutoff,
+    })
 }
 
 /// What the log is replayed on.
@@ -148,6 +199,7 @@ struct Base {
     catalog: Catalog,
     start: LogStart,
     newest: Timestamp,
+    epoch: u64,
     horizon: Timestamp,
     garbage: Vec<RecoveredGarbage>,
     /// The checkpoint that was loaded and those before it, the oldest first.
@@ -156,11 +208,30 @@ struct Base {
     damaged: Vec<(PathBuf, Error)>,
 }
 
+/// Loads the oldest checkpoint; none if the log goes back to its beginning.
+fn oldest_checkpoint(home: &Home, cutoff: Cutoff, report: &mut RecoveryStats) -> Result<Base> {
+    let mut listed = list_checkpoints(&**home.device(), home.directory())?;
+    if reaches_back_to_beginning(&**home.device(), &home.directory().join(WAL_DIRECTORY))? {
+        listed.clear();
+    }
+    listed.drain(..listed.len().saturating_sub(1));
+    load_first_whole(home, &listed, cutoff, report)
+}
+
 /// Loads the newest checkpoint that is whole. None at all is an empty database, with a log from its beginning.
 fn newest_whole_checkpoint(home: &Home, cutoff: Cutoff, report: &mut RecoveryStats) -> Result<Base> {
     let listed = list_checkpoints(&**home.device(), home.directory())?;
+    load_first_whole(home, &listed, cutoff, report)
+}
+
+fn load_first_whole(
+    home: &Home,
+    listed: &[(Timestamp, PathBuf)],
+    cutoff: Cutoff,
+    report: &mut RecoveryStats,
+) -> Result<Base> {
     let mut damaged = Vec::new();
-    for (timestamp, path) in &listed {
+    for (timestamp, path) in listed {
         let opened = CheckpointReader::open(home.device(), path, Some(home.identity()));
         let loaded = opened.and_then(|reader| Ok((load::load(&reader, cutoff)?, reader)));
         let (loaded, reader) = match loaded {
@@ -180,6 +251,7 @@ fn newest_whole_checkpoint(home: &Home, cutoff: Cutoff, report: &mut RecoverySta
             catalog: loaded.catalog,
             start: header.log,
             newest: header.timestamp,
+            epoch: header.epoch,
             horizon: header.horizon,
             garbage: loaded.garbage,
             installed: Installed::list(home, *timestamp)?,
@@ -191,6 +263,7 @@ fn newest_whole_checkpoint(home: &Home, cutoff: Cutoff, report: &mut RecoverySta
         catalog: Catalog::new(),
         start: LogStart::default(),
         newest: Timestamp::MIN,
+        epoch: 0,
         horizon: Timestamp::MIN,
         garbage: Vec::new(),
         installed: Vec::new(),

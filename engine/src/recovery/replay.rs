@@ -27,7 +27,7 @@ use crossbeam_channel::{Sender, bounded};
 use parking_lot::RwLock;
 use synod_storage::wal::{Commits, Piece};
 use synod_storage::{Catalog, Error, Record, Result, Table, TableId, Timestamp};
-use synod_txn::RecoveredGarbage;
+use synod_txn::{RecoveredGarbage, key_hash};
 
 use super::{Cutoff, restore};
 
@@ -58,6 +58,10 @@ pub(super) struct Replay<'scope, 'a> {
     alone: Applier,
     pieces: usize,
     workers: Vec<Worker<'scope>>,
+    /// The timestamp of the last piece that was taken.
+    last: Timestamp,
+    /// There was a batch: what comes from there on has to be executed, in its order.
+    has_met_batch: bool,
 }
 
 struct Worker<'scope> {
@@ -72,11 +76,32 @@ impl<'scope, 'a> Replay<'scope, 'a> {
         let tables = Arc::new(RwLock::new(Tables { living, next: catalog.next_id() }));
         let alone =
             Applier { share: Share { index: 0, of: 1 }, tables: tables.clone(), cutoff, garbage: vec![] };
-        Replay { catalog, tables, cutoff, log, alone, pieces: 0, workers: Vec::new() }
+        let last = Timestamp::MIN;
+        Replay {
+            catalog,
+            tables,
+            cutoff,
+            log,
+            alone,
+            pieces: 0,
+            workers: Vec::new(),
+            last,
+            has_met_batch: false,
+        }
     }
 
-    /// Takes the next piece of the log.
+    /// The timestamp of the last piece before the first batch; `None` if there was no batch.
+    pub(super) fn before_batches(&self) -> Option<Timestamp> {
+        self.has_met_batch.then_some(self.last)
+    }
+
+    /// Takes the next piece of the log, unless there was a batch before.
     pub(super) fn take(&mut self, piece: Piece, scope: &'scope Scope<'scope, '_>) -> Result<()> {
+        self.has_met_batch |= matches!(piece, Piece::Batch(_));
+        if self.has_met_batch {
+            return Ok(());
+        }
+        self.last = piece.last_timestamp();
         match piece {
             Piece::Commits(commits) => self.take_commits(commits, scope),
             Piece::CreateTable { table: id, name, .. } => {
@@ -97,6 +122,8 @@ impl<'scope, 'a> Replay<'scope, 'a> {
                 self.tables.write().living.remove(&id);
                 Ok(())
             }
+            // From here on the log is executed, with the store that it needs.
+            Piece::Batch(_) => unreachable!("it is told from the other pieces before"),
         }
     }
 
@@ -158,27 +185,8 @@ struct Share {
 impl Share {
     #[inline]
     fn has(self, table: TableId, key: &[u8]) -> bool {
-        self.of == 1 || (hash(table, key) >> 32) as usize % self.of == self.index
+        self.of == 1 || (key_hash(table, key) >> 32) as usize % self.of == self.index
     }
-}
-
-/// Spreads keys over workers. Multiplies and folds eight bytes at a time, as wyhash does (Wang Yi, 2019); it
-/// needn't withstand keys that are chosen against it.
-#[inline]
-fn hash(table: TableId, key: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let fold = |state: u64, word: u64| {
-        let product = u128::from(state ^ word) * u128::from(FACTOR);
-        (product >> 64) as u64 ^ product as u64
-    };
-    let mut words = key.chunks_exact(8);
-    let mut state = fold(u64::from(table.0), key.len() as u64 ^ FACTOR);
-    for word in &mut words {
-        state = fold(state, u64::from_le_bytes(word.try_into().expect("chunks have eight bytes")));
-    }
-    let mut rest = [0; 8];
-    rest[..words.remainder().len()].copy_from_slice(words.remainder());
-    fold(state, u64::from_le_bytes(rest) ^ FACTOR)
 }
 
 /// Applies one worker's share of the commits.

@@ -1,0 +1,274 @@
+//! Executing procedures in an order that is decided before they run.
+//!
+//! ```text
+//!  submit ─► open epoch ─► closed: numbered, stamped, in the log ─► window ─► ready ─► run ─► finished ─► passed
+//!            └ sequencer ┘                                          └─── scheduler ──────────────────────┘
+//! ```
+//!
+//! All of this is one structure under one mutex ([`Core`]), which decides and does nothing; it is held for some hundred
+//! nanoseconds a procedure. What it decides is done by whoever is there: a thread that waits for an answer runs what is
+//! ready until the answer is there. So a lone client runs its own procedure, at once, and no thread is woken for it; with
+//! many clients, each runs what comes next in the order, and whose it is doesn't matter. At most as many threads as there
+//! are cores run procedures at a time; the others sleep. The engine's own threads step in only where nobody waits with a
+//! thread: for futures, and for tickets that were dropped.
+//!
+//! An epoch is closed as soon as somebody has nothing else to run. So epochs are short while there's little to do, and
+//! grow by themselves while there is much.
+//!
+//! **The visible prefix.** Transactions finish in another order than that of their timestamps. Snapshots read at the
+//! oracle's newest timestamp, and that is, in this mode, the timestamp up to which *all* have run. A snapshot has to include
+//! all that was answered before it; so it may have to wait until what came earlier in the order has run as well.
+//!
+//! **Durability.** Closing an epoch appends it to the log in memory; running and flushing go on side by side; an answer
+//! waits for both.
+
+mod background;
+mod core;
+mod local_log;
+mod replay;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use serde::Serialize;
+use synod_sequencer::Settings;
+use synod_storage::Timestamp;
+use synod_txn::Store;
+
+use crate::procedure::Directory;
+use crate::{Engine, Result};
+
+use self::background::Helpers;
+use self::core::Leftover;
+pub(crate) use self::core::{Core, Scheduled};
+use self::local_log::LocalLog;
+pub(crate) use self::replay::Replayed;
+pub use self::replay::ReplayedEpoch;
+
+/// How the deterministic mode works.
+#[derive(Clone)]
+pub(crate) struct SequencingOptions {
+    pub(crate) epochs: Settings,
+    /// How many threads run procedures at a time.
+    pub(crate) workers: usize,
+    pub(crate) hashes_state: bool,
+    pub(crate) checks_determinism: bool,
+    /// Whether all answers are hashed, for a replay to be compared with another one.
+    pub(crate) hashes_answers: bool,
+}
+
+impl Default for SequencingOptions {
+    fn default() -> Self {
+        SequencingOptions {
+            epochs: Settings::default(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            hashes_state: true,
+            checks_determinism: false,
+            hashes_answers: false,
+        }
+    }
+}
+
+/// What the deterministic mode has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SequencingStats {
+    /// Epochs closed.
+    pub epochs: u64,
+    /// Procedures that committed.
+    pub committed: u64,
+    /// Procedures that rejected.
+    pub rejected: u64,
+    /// Procedures that were run on a snapshot to find their footprint.
+    pub reconnaissances: u64,
+    /// Procedures that went through the log again, because their footprint had changed.
+    pub restarted: u64,
+    /// The newest epoch of which all procedures have run, and the hash of the state after it.
+    pub newest_state: Option<(u64, u64)>,
+}
+
+/// The deterministic mode's part of an engine.
+pub(crate) struct Executor {
+    core: Mutex<Core>,
+    /// Signalled when submissions are taken again, and when nothing is in flight.
+    resumed: Condvar,
+    /// Signalled when an epoch has ended for which somebody waits.
+    epoch_ended: Condvar,
+    /// Whether there was something to run when the core was last let go: for those who wait awake, and shouldn't lock
+    /// it again and again to find out.
+    may_run: AtomicBool,
+    /// The newest transaction that has run.
+    newest_finished: AtomicU64,
+    reconnaissances: AtomicU64,
+    pub(crate) options: SequencingOptions,
+    pub(crate) helpers: Arc<Helpers>,
+    log: Option<Arc<LocalLog>>,
+}
+
+impl Executor {
+    pub(crate) fn new(store: &Arc<Store>, options: SequencingOptions) -> Self {
+        let log = store.log().map(|_| Arc::new(LocalLog::new(store.clone())));
+        let core =
+            Core::new(&options, log.clone().map(|log| log as _), (store.epoch(), store.oracle().last()));
+        Executor {
+            core: Mutex::new(core),
+            resumed: Condvar::new(),
+            epoch_ended: Condvar::new(),
+            may_run: AtomicBool::new(false),
+            newest_finished: AtomicU64::new(0),
+            reconnaissances: AtomicU64::new(0),
+            helpers: Arc::default(),
+            log,
+            options,
+        }
+    }
+
+    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock()
+    }
+
+    /// Whether there may be something to run.
+    #[inline]
+    pub(crate) fn may_run(&self) -> bool {
+        // Relaxed: whoever needs to know locks the core.
+        self.may_run.load(Ordering::Relaxed)
+    }
+
+    /// Lets the core go.
+    #[inline]
+    fn let_go(&self, core: MutexGuard<'_, Core>) {
+        self.may_run.store(core.has_work(), Ordering::Relaxed);
+        drop(core);
+    }
+
+    pub(crate) fn count_reconnaissance(&self) {
+        self.reconnaissances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a transaction has run, before anyone is told.
+    fn has_finished(&self, at: Timestamp) {
+        // Release: whoever is told, and opens a snapshot, sees it.
+        self.newest_finished.fetch_max(at.0, Ordering::Release);
+    }
+
+    /// Puts a job into the open epoch; false if the tables aren't those of `directory` any more.
+    ///
+    /// # Errors
+    /// If as many are in flight as may be; if it is too long for the log.
+    pub(crate) fn submit(
+        &self,
+        engine: &Engine,
+        scheduled: Scheduled,
+        arguments: &[u8],
+        directory: &Directory,
+    ) -> Result<bool> {
+        let now = engine.inner.store.oracle().now();
+        let mut core = self.core();
+        // One that is put in again is in flight: whoever has made others wait waits for it.
+        while scheduled.is_new() && core.is_paused() {
+            self.resumed.wait(&mut core);
+        }
+        if !engine.is_current(directory) {
+            return Ok(false);
+        }
+        core.submit(scheduled, arguments, now)?;
+        self.let_go(core);
+        Ok(true)
+    }
+
+    /// Has somebody run what a thread leaves behind.
+    fn pass_on(&self, leftover: Leftover) {
+        match leftover {
+            Leftover::Nothing => {}
+            Leftover::For(sleeper) => sleeper.wake(),
+            Leftover::ForAnyone => self.helpers.call(),
+        }
+    }
+
+    /// Has somebody run what there is to run, if others don't.
+    pub(crate) fn pass_on_what_is_left(&self) {
+        let leftover = self.core().leftover();
+        self.pass_on(leftover);
+    }
+
+    /// Writes the log, if so much of it is in memory that it has to be.
+    fn help_write(&self, store: &Store) {
+        if self.log.as_ref().is_some_and(|log| log.take_is_long()) {
+            store.help_write();
+        }
+    }
+
+    /// Calls `look` at a moment at which all transactions of some epochs are visible, and none of later ones.
+    pub(crate) fn between_epochs<T>(&self, store: &Store, look: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut core = self.core();
+        if core.is_between_epochs() {
+            return look();
+        }
+        core.wait_for_end();
+        // In case nobody else runs what is left of the epoch.
+        self.helpers.call_soon();
+        while !core.is_between_epochs() {
+            self.epoch_ended.wait(&mut core);
+        }
+        let seen = look();
+        core.end_was_seen(store);
+        seen
+    }
+
+    /// The core, with nothing in flight and nobody submitting: for what has to be ordered among the epochs.
+    pub(crate) fn quiesce(&self, engine: &Engine) -> Quiet<'_> {
+        let mut core = self.core();
+        core.pause();
+        while !core.is_idle() {
+            drop(core);
+            let has_run = engine.run_ready(&|| false);
+            core = self.core();
+            if !has_run && !core.is_idle() {
+                // Others are running the last ones, or are about to put one in again.
+                self.resumed.wait_for(&mut core, std::time::Duration::from_millis(1));
+            }
+        }
+        Quiet { executor: self, core }
+    }
+
+    /// Waits until everything that was answered is visible to snapshots.
+    pub(crate) fn settle(&self, engine: &Engine) {
+        let finished = Timestamp(self.newest_finished.load(Ordering::Acquire));
+        let mut round = 0;
+        while engine.inner.store.oracle().last() < finished {
+            if !engine.run_ready(&|| engine.inner.store.oracle().last() >= finished) {
+                synod_storage::sync::spin(round);
+                round += 1;
+            }
+        }
+    }
+
+    pub(crate) fn stats(&self) -> SequencingStats {
+        let mut stats = self.core().stats();
+        stats.reconnaissances = self.reconnaissances.load(Ordering::Relaxed);
+        stats
+    }
+}
+
+/// Nothing is in flight, and nothing is submitted, until this is dropped.
+pub(crate) struct Quiet<'e> {
+    executor: &'e Executor,
+    pub(crate) core: MutexGuard<'e, Core>,
+}
+
+impl Quiet<'_> {
+    /// Lets others go on, behind a timestamp that was used meanwhile.
+    pub(crate) fn end_at(quiet: Option<Self>, timestamp: Timestamp) {
+        if let Some(mut quiet) = quiet {
+            quiet.core.skip_to(timestamp);
+        }
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        self.core.resume();
+        self.executor.resumed.notify_all();
+    }
+}

@@ -1,0 +1,131 @@
+//! A procedure on its way, whatever its type.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+use synod_storage::Timestamp;
+
+use super::{Answer, Declaration, Executed, Position, Procedure, View};
+use crate::{Error, Result};
+
+/// What is to become of what a procedure has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It stays.
+    Commit,
+    /// The procedure has rejected, or failed.
+    Reject,
+}
+
+/// A procedure with its arguments, and the place for its answer.
+pub(crate) struct Job<P: Procedure> {
+    procedure: P,
+    /// When it was handed in, as the history counts moments.
+    submitted: u64,
+    pub(crate) answer: Arc<Answer<P::Output>>,
+}
+
+/// A job of whichever procedure.
+pub(crate) trait AnyJob: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    fn version(&self) -> u32;
+
+    /// When it was handed in, as the history counts moments.
+    fn submitted(&self) -> u64;
+
+    /// Appends the arguments, as the log has them.
+    fn encode(&self, bytes: &mut Vec<u8>) -> Result<()>;
+
+    fn declare(&self, declaration: &mut Declaration<'_>) -> Result<()>;
+
+    /// Runs it, and puts its answer down.
+    fn run(&self, view: &View<'_>) -> Verdict;
+
+    /// The answer that was put down, to be compared.
+    fn outcome(&self) -> Vec<u8>;
+
+    /// The error that was put down as the answer, if it was one.
+    fn error(&self) -> Option<Error>;
+
+    /// Lets the answer be picked up; it was given at this place. Returns who waits for it.
+    fn publish(&self, at: Timestamp, position: Position) -> Option<Waker>;
+
+    /// The answer is this error.
+    fn fail(&self, error: Error);
+}
+
+impl<P: Procedure> Job<P> {
+    pub(crate) fn new(procedure: P, submitted: u64) -> Self {
+        Job { procedure, submitted, answer: Arc::default() }
+    }
+}
+
+impl<P: Procedure> AnyJob for Job<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn version(&self) -> u32 {
+        P::VERSION
+    }
+
+    fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) -> Result<()> {
+        let encoded = postcard::to_extend(&self.procedure, std::mem::take(bytes));
+        *bytes = encoded.map_err(|error| arguments_error::<P>(&error))?;
+        Ok(())
+    }
+
+    fn declare(&self, declaration: &mut Declaration<'_>) -> Result<()> {
+        self.procedure.declare(declaration)
+    }
+
+    fn run(&self, view: &View<'_>) -> Verdict {
+        let outcome = run_caught(&self.procedure, view);
+        let verdict = if outcome.is_ok() { Verdict::Commit } else { Verdict::Reject };
+        let (timestamp, position) = (view.now(), None);
+        self.answer.put(outcome.map(|output| Executed { output, timestamp, position }));
+        verdict
+    }
+
+    fn outcome(&self) -> Vec<u8> {
+        self.answer.encoded()
+    }
+
+    fn error(&self) -> Option<Error> {
+        self.answer.error()
+    }
+
+    fn publish(&self, at: Timestamp, position: Position) -> Option<Waker> {
+        self.answer.amend(|executed| (executed.timestamp, executed.position) = (at, Some(position)));
+        self.answer.publish(at)
+    }
+
+    fn fail(&self, error: Error) {
+        self.answer.put(Err(error));
+    }
+}
+
+/// Runs a procedure; a panic becomes an error.
+pub(crate) fn run_caught<P: Procedure>(procedure: &P, view: &View<'_>) -> Result<P::Output> {
+    // The view's effects are undone, whatever state they are in, and nothing else is shared with the procedure.
+    catch_unwind(AssertUnwindSafe(|| procedure.run(view))).unwrap_or_else(|panic| {
+        let message = message_of(&*panic);
+        Err(Error::ProcedurePanicked { procedure: P::NAME, message })
+    })
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+pub(crate) fn arguments_error<P: Procedure>(error: &postcard::Error) -> Error {
+    Error::ProcedureArguments { procedure: P::NAME.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,247 @@
+//! Handing procedures to an engine.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use synod_storage::Timestamp;
+use synod_txn::{Durability, Footprint, Isolation, Reconnaissance, Snapshot as StoreSnapshot};
+
+use super::job::run_caught;
+use super::{Answer, AnyJob, Declaration, Executed, Job, Position, Procedure, Ticket, View};
+use crate::deterministic::Scheduled;
+use crate::transact::TransactOptions;
+use crate::transaction::Body;
+use crate::{Engine, Error, Result, Table, Transaction, TransactionOptions};
+
+/// How often a footprint is found out on a snapshot. If it has moved every time, whole tables are locked instead.
+const RECONNAISSANCES_MAX: u32 = 8;
+
+/// The tables, by name, as of some moment.
+#[derive(Default)]
+pub(crate) struct Directory {
+    tables: FxHashMap<String, Table>,
+    /// One higher whenever a table has been created or dropped.
+    pub(crate) version: u64,
+}
+
+impl Directory {
+    pub(crate) fn new(version: u64, tables: impl Iterator<Item = Table>) -> Self {
+        Directory { tables: tables.map(|table| (table.name().to_owned(), table)).collect(), version }
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Result<&Table> {
+        self.tables.get(name).ok_or_else(|| Error::NoSuchTable { table: name.to_owned() })
+    }
+}
+
+impl Engine {
+    /// Executes a procedure and waits for its answer, until that is as durable as the engine's default durability asks.
+    ///
+    /// In the deterministic mode it gets its place in the order, is run there, mostly by this very thread, and can't be
+    /// aborted. In the others it is run like the work of [`Engine::transact`].
+    ///
+    /// # Errors
+    /// The procedure's own error, a panic of it, [`Error::UnknownProcedure`] if it isn't registered
+    /// ([`Options::procedure`](crate::Options::procedure)), [`Error::Overloaded`], or a failure of the log.
+    pub fn execute<P: Procedure>(&self, procedure: P) -> Result<Executed<P::Output>> {
+        self.execute_with(TransactionOptions::new(), procedure)
+    }
+
+    /// As [`Engine::execute`], with a durability and an isolation level of its own. In the deterministic mode everything
+    /// is logged: [`Durability::None`] is as good as [`Durability::Buffered`].
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub fn execute_with<P: Procedure>(
+        &self,
+        options: TransactionOptions,
+        procedure: P,
+    ) -> Result<Executed<P::Output>> {
+        self.enqueue(options, procedure)?.wait()
+    }
+
+    /// Hands in a procedure, to be executed in its place, and returns at once; the ticket tells what comes of it. Whoever
+    /// [waits](Ticket::wait) for it runs it, and others, with the waiting thread; it is also a future; and if nobody
+    /// waits, it is executed all the same, within an epoch's interval. In other modes than the deterministic one it has
+    /// been run when this returns, and may not be durable.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use synod::{Engine, Error, Mode, Options, Procedure, View};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Count;
+    ///
+    /// impl Procedure for Count {
+    ///     const NAME: &'static str = "count";
+    ///     type Output = u8;
+    ///
+    ///     fn run(&self, view: &View<'_>) -> Result<u8, Error> {
+    ///         let counters = view.table("counters")?;
+    ///         let count = view.get(counters, "all")?.map_or(0, |count| count[0]) + 1;
+    ///         view.put(counters, "all", [count])?;
+    ///         Ok(count)
+    ///     }
+    /// }
+    ///
+    /// let engine = Engine::in_memory(Options::new().mode(Mode::Deterministic).procedure::<Count>())?;
+    /// engine.table("counters")?;
+    /// let tickets: Vec<_> = (0..5).map(|_| engine.submit(Count)).collect::<Result<_, _>>()?;
+    /// for (ticket, expected) in tickets.into_iter().zip(1..) {
+    ///     assert_eq!(ticket.wait()?.output, expected); // or ticket.await?
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownProcedure`], [`Error::Overloaded`], [`Error::NoSuchTable`], a failure of the log. What becomes of
+    /// the procedure itself is the ticket's answer.
+    pub fn submit<P: Procedure>(&self, procedure: P) -> Result<Ticket<P::Output>> {
+        self.submit_with(TransactionOptions::new(), procedure)
+    }
+
+    /// As [`Engine::submit`], with options; see [`Engine::execute_with`].
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub fn submit_with<P: Procedure>(
+        &self,
+        options: TransactionOptions,
+        procedure: P,
+    ) -> Result<Ticket<P::Output>> {
+        let ticket = self.enqueue(options, procedure)?;
+        if let Some(executor) = &self.inner.executor {
+            executor.helpers.call_soon();
+        }
+        Ok(ticket)
+    }
+
+    /// Runs a procedure that only reads, on a snapshot of all that was answered so far, beside the others and outside
+    /// of their order. It needs no footprint, and isn't in the log.
+    ///
+    /// # Errors
+    /// The procedure's own; an error if it writes.
+    pub fn query<P: Procedure>(&self, procedure: &P) -> Result<P::Output> {
+        let transaction = self.begin(TransactionOptions::new().read_only())?;
+        let directory = self.directory();
+        let output =
+            run_caught(procedure, &View::new(&transaction, &directory, self.inner.store.oracle().last()))?;
+        transaction.commit()?;
+        Ok(output)
+    }
+
+    fn enqueue<P: Procedure>(&self, options: TransactionOptions, procedure: P) -> Result<Ticket<P::Output>> {
+        self.check_open()?;
+        self.inner.library.check(P::NAME, P::VERSION)?;
+        if self.inner.executor.is_none() {
+            return self.run_now(options, &procedure);
+        }
+        if let Some(isolation) = options.isolation {
+            self.inner.protocol.mode().check(isolation)?;
+        }
+        let durability = options.durability.unwrap_or(self.inner.defaults.durability);
+        let submitted = self.history().map_or(0, |history| history.moment());
+        let job = Arc::new(Job::new(procedure, submitted));
+        let answer = job.answer.clone();
+        self.sequence(job, 0)?;
+        Ok(Ticket::sequenced(self.clone(), answer, durability))
+    }
+
+    /// Puts a job into the order. `reconnaissances` says how often its footprint was found out before.
+    fn sequence(&self, job: Arc<dyn AnyJob>, reconnaissances: u32) -> Result<()> {
+        let Some(executor) = &self.inner.executor else { return Err(Error::Closed) };
+        let mut arguments = Vec::new();
+        if self.inner.store.log().is_some() {
+            job.encode(&mut arguments)?;
+        }
+        loop {
+            let directory = self.directory();
+            let (footprint, reconnaissances) = match self.declared(&*job, reconnaissances, &directory)? {
+                Some(footprint) => (footprint, 0),
+                None => (self.found(&*job, reconnaissances, &directory)?, reconnaissances + 1),
+            };
+            let (job, footprint) = (job.clone(), Arc::new(footprint));
+            let position = Position { epoch: 0, index: 0 };
+            let scheduled = Scheduled { footprint, job, reconnaissances, is_replayed: false, position };
+            if executor.submit(self, scheduled, &arguments, &directory)? {
+                return Ok(());
+            }
+            // A table was created or dropped meanwhile: what was declared may be wrong.
+        }
+    }
+
+    /// Puts a job in again whose footprint has moved.
+    pub(crate) fn restart(&self, scheduled: Scheduled) {
+        let job = scheduled.job.clone();
+        if let Err(error) = self.sequence(job, scheduled.reconnaissances) {
+            if let Some(executor) = &self.inner.executor {
+                executor.core().give_up();
+            }
+            scheduled.job.fail(error);
+            let at = self.inner.store.oracle().last();
+            if let Some(waiter) = scheduled.job.publish(at, scheduled.position) {
+                waiter.wake();
+            }
+        }
+    }
+
+    /// The footprint that a job declares; `None` if it is unknown.
+    fn declared(
+        &self,
+        job: &dyn AnyJob,
+        reconnaissances: u32,
+        directory: &Directory,
+    ) -> Result<Option<Footprint>> {
+        if reconnaissances > 0 {
+            return Ok(None);
+        }
+        let mut declaration = Declaration::new(directory);
+        job.declare(&mut declaration)?;
+        Ok(declaration.finish())
+    }
+
+    /// The footprint that a job has when it runs on a snapshot; in the end, everything.
+    fn found(&self, job: &dyn AnyJob, reconnaissances: u32, directory: &Directory) -> Result<Footprint> {
+        let mut footprint = Footprint::new();
+        if reconnaissances >= RECONNAISSANCES_MAX {
+            for table in self.inner.store.catalog().tables() {
+                footprint.write_range(&table, std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+            }
+            footprint.seal();
+            return Ok(footprint);
+        }
+        if let Some(executor) = &self.inner.executor {
+            executor.count_reconnaissance();
+        }
+        let snapshot = StoreSnapshot::newest(&self.inner.store)?;
+        let now = snapshot.timestamp();
+        let scout = Box::new(Reconnaissance::new(snapshot));
+        let levels = (Isolation::Serializable, Durability::None);
+        let transaction = Transaction::new(self.clone(), Body::ReadWrite(scout), levels, None);
+        // What it answers is of no interest: it will be run again.
+        let _ = job.run(&View::new(&transaction, directory, now));
+        Ok(transaction.reconnoitred())
+    }
+
+    /// Runs a procedure in a transaction, under the mode that there is.
+    fn run_now<P: Procedure>(&self, options: TransactionOptions, procedure: &P) -> Result<Ticket<P::Output>> {
+        let directory = self.directory();
+        let options = TransactOptions { transaction: options, ..TransactOptions::default() };
+        let outcome = self.transact_with(&options, |transaction| {
+            run_caught(procedure, &View::new(transaction, &directory, self.inner.store.oracle().now()))
+        });
+        let answer = Arc::new(Answer::default());
+        let handle = match outcome {
+            Ok(committed) => {
+                let timestamp = committed.handle.timestamp();
+                answer.put(Ok(Executed { output: committed.value, timestamp, position: None }));
+                Some(committed.handle)
+            }
+            Err(error) => {
+                answer.put(Err(error));
+                None
+            }
+        };
+        answer.publish(Timestamp::MIN);
+        Ok(Ticket::answered(self.clone(), answer, handle))
+    }
+}

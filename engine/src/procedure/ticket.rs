@@ -1,0 +1,166 @@
+//! A ticket: the promise of an answer.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use synod_storage::sync::spin;
+use synod_txn::{CommitReceipt, Durability};
+
+use super::{Answer, Executed};
+use crate::{CommitHandle, Engine, Result};
+
+/// How often a thread looks for its answer before it sleeps: some ten microseconds, as long as a few procedures take.
+const LOOKS_AWAKE: u32 = 100;
+
+/// Tells what comes of a procedure, once that is as durable as was asked for. Wait for it with [`Ticket::wait`], or as a
+/// future. Dropping it changes nothing: the procedure is executed.
+#[must_use = "the ticket tells whether the procedure has succeeded"]
+pub struct Ticket<T> {
+    engine: Engine,
+    answer: Arc<Answer<T>>,
+    durability: Durability,
+    /// What is left to wait for once the answer is there.
+    handle: Option<CommitHandle>,
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl<T> Ticket<T> {
+    pub(crate) fn sequenced(engine: Engine, answer: Arc<Answer<T>>, durability: Durability) -> Self {
+        Ticket { engine, answer, durability, handle: None }
+    }
+
+    pub(crate) fn answered(engine: Engine, answer: Arc<Answer<T>>, handle: Option<CommitHandle>) -> Self {
+        Ticket { engine, answer, durability: Durability::None, handle }
+    }
+
+    /// Whether the procedure has been executed; [`Ticket::wait`] may still have to wait until that is durable.
+    pub fn is_executed(&self) -> bool {
+        self.answer.is_there()
+    }
+
+    /// Whether [`Ticket::wait`] would return at once, with success or failure.
+    pub fn is_done(&self) -> bool {
+        if !self.is_executed() {
+            return false;
+        }
+        match (&self.handle, self.engine.inner.store.log()) {
+            (Some(handle), _) => handle.is_done(),
+            (None, Some(log)) if self.durability.waits() => log.is_settled(self.answer.at()),
+            _ => true,
+        }
+    }
+
+    /// Waits until the procedure has been executed, and not until that is durable; but from now on the log is being
+    /// flushed for it, if it is to be durable. For those who have more to do meanwhile. The waiting thread runs procedures.
+    pub fn wait_executed(&mut self) {
+        self.wait_for_execution();
+        self.handle = self.handle();
+        self.durability = Durability::None;
+    }
+
+    /// Waits for the answer, and until it is durable. The waiting thread runs procedures meanwhile, this one or others, and
+    /// flushes the log at [`Durability::Sync`].
+    ///
+    /// # Errors
+    /// What the procedure answered, or a failure of the log: then the effects are visible, and may not survive.
+    pub fn wait(mut self) -> Result<Executed<T>> {
+        self.wait_for_execution();
+        if let Some(handle) = self.handle() {
+            handle.wait()?;
+        }
+        self.answer.take().expect("the answer is there, and nobody else takes it")
+    }
+
+    /// Waits until the procedure has been executed.
+    fn wait_for_execution(&self) {
+        let is_there = || self.answer.is_there();
+        let mut round = 0;
+        let mut is_called = false;
+        while !is_there() {
+            // Whatever comes of this, it is known to others if there is more to run.
+            is_called = false;
+            let may_run = self.engine.inner.executor.as_ref().is_some_and(|executor| executor.may_run());
+            if may_run && self.engine.run_ready(&is_there) {
+                round = 0;
+            } else if round < LOOKS_AWAKE {
+                spin(round);
+                round += 1;
+            } else {
+                is_called = self.sleep();
+                round = 0;
+            }
+        }
+        if is_called && let Some(executor) = &self.engine.inner.executor {
+            // Somebody counts on this thread, which doesn't need to run anything any more.
+            executor.pass_on_what_is_left();
+        }
+    }
+
+    /// Sleeps until the answer is there, or somebody has something to run. Whether it was called to run something.
+    fn sleep(&self) -> bool {
+        let Some(executor) = &self.engine.inner.executor else { return false };
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut core = executor.core();
+        if core.could_run(executor.options.workers) {
+            return false;
+        }
+        core.add_sleeper(waker.clone());
+        drop(core);
+        if self.answer.wait_with(&waker) {
+            std::thread::park();
+        }
+        !executor.core().remove_sleeper(&waker)
+    }
+
+    /// What there is to wait for now that the answer is there.
+    fn handle(&mut self) -> Option<CommitHandle> {
+        if let Some(handle) = self.handle.take() {
+            return Some(handle);
+        }
+        // A rejection rests on what it has read: that has to be durable, too.
+        let receipt = CommitReceipt { timestamp: self.answer.at(), wrote: true };
+        self.durability.waits().then(|| CommitHandle::new(self.engine.clone(), receipt, self.durability))
+    }
+}
+
+impl<T> Future for Ticket<T> {
+    type Output = Result<Executed<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.answer.is_there() && self.answer.wait_with(context.waker()) {
+            if let Some(executor) = &self.engine.inner.executor {
+                executor.helpers.call_for_future();
+            }
+            return Poll::Pending;
+        }
+        if self.handle.is_none() {
+            self.handle = self.handle();
+            self.durability = Durability::None;
+        }
+        if let Some(handle) = &mut self.handle {
+            match Pin::new(handle).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        Poll::Ready(self.answer.take().expect("the answer is there, and nobody else takes it"))
+    }
+}
+
+impl<T> fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("is_executed", &self.is_executed()).finish_non_exhaustive()
+    }
+}
