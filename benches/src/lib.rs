@@ -23,9 +23,15 @@ pub mod latency;
 pub mod machine;
 pub mod micro;
 pub mod progress;
+mod put_rows;
 pub mod random;
 pub mod recording;
 pub mod tpcc;
 pub mod zipf;
 
 pub use error::{Error, Result};
+
+/// Makes all procedures of these workloads known: without them, a database whose log has some can't be opened.
+pub fn register(options: synod::Options) -> synod::Options {
+    micro::register(tpcc::register(options)).procedure::<put_rows::PutRows>()
+}

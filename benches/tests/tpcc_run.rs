@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{in_memory, load_into, small};
+use common::{deterministic, in_memory, load_into, small};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use synod::{DeadlockPolicy, Durability, Engine, Isolation, Options};
+use synod::{DeadlockPolicy, Durability, Engine, Isolation, Options, SequencingStats, Stats};
 use synod_bench::progress::Progress;
 use synod_bench::tpcc::consistency::{self, ConditionReport};
 use synod_bench::tpcc::driver::RunResult;
@@ -67,6 +68,39 @@ fn every_deadlock_policy_keeps_the_data_consistent() {
 }
 
 #[test]
+fn procedures_keep_the_data_consistent() {
+    for (threads, in_flight) in [(1, 1), (4, 1), (4, 16)] {
+        let engine = Engine::in_memory(deterministic()).expect("an engine");
+        let database = load_into(&engine, small(2), false);
+        let result = run_and_check(&database, &RunOptions { threads, in_flight, ..options() });
+        for kind in Kind::ALL {
+            assert!(result.statistics.of(kind).committed > 0, "no {}", kind.name());
+        }
+        let count = |what: fn(&SequencingStats) -> u64| {
+            let of = |stats: &Stats| what(&stats.sequencing.expect("of the deterministic mode"));
+            of(&result.stats_after) - of(&result.stats_before)
+        };
+        let all = &result.statistics;
+        assert_eq!(count(|stats| stats.rejected), all.of(Kind::NewOrder).rolled_back);
+        let committed = all.of(Kind::NewOrder).committed + all.of(Kind::Payment).committed;
+        let deliveries = all.of(Kind::Delivery).committed;
+        assert_eq!(count(|stats| stats.committed), committed + 10 * deliveries);
+        assert_eq!(
+            count(|stats| stats.reconnaissances) + count(|stats| stats.restarted),
+            0,
+            "all is declared"
+        );
+    }
+}
+
+#[test]
+fn each_procedure_does_the_same_twice() {
+    let engine = Engine::in_memory(deterministic().check_determinism(true)).expect("an engine");
+    let database = load_into(&engine, small(1), false);
+    run_and_check(&database, &RunOptions { threads: 2, in_flight: 4, ..options() });
+}
+
+#[test]
 fn rows_changed_under_update_locks_are_safe_at_weaker_levels_too() {
     for isolation in [Isolation::ReadCommitted, Isolation::RepeatableRead] {
         let database = in_memory(small(1));
@@ -102,19 +136,38 @@ fn every_durability_level_survives_closing_and_opening() {
         [(Durability::Sync, 1), (Durability::Group, 1), (Durability::Group, 16), (Durability::Buffered, 1)]
     {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let open = || Engine::open(directory.path(), Options::new()).expect("an engine");
-        let engine = open();
-        let database = load_into(&engine, small(2), true);
-        let options = RunOptions { durability, in_flight, duration: Duration::from_millis(300), ..options() };
-        run_and_check(&database, &options);
-        let entered = orders_entered(&database);
+        let run = RunOptions { durability, in_flight, duration: Duration::from_millis(300), ..options() };
+        survives_closing_and_opening(directory.path(), &[Options::new(), Options::new()], &run);
+    }
+}
+
+#[test]
+fn procedures_survive_closing_and_opening_under_any_mode() {
+    for (durability, in_flight) in [(Durability::Sync, 1), (Durability::Group, 16), (Durability::Buffered, 4)]
+    {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let run = RunOptions { durability, in_flight, duration: Duration::from_millis(200), ..options() };
+        let in_other_mode = synod_bench::register(Options::new());
+        let all = [deterministic(), deterministic(), in_other_mode, deterministic()];
+        survives_closing_and_opening(directory.path(), &all, &run);
+    }
+}
+
+/// Loads a database under the first of the options, runs, and goes on with it under each of the others.
+fn survives_closing_and_opening(directory: &Path, all: &[Options], run: &RunOptions) {
+    let mut entered = None;
+    for options in all {
+        let engine = Engine::open(directory, options.clone()).expect("an engine");
+        let database = match entered {
+            None => load_into(&engine, small(2), true),
+            Some(_) => Database::open(&engine).expect("readable").expect("loaded"),
+        };
+        assert_eq!(database.scale, small(2));
+        assert!(entered.is_none_or(|entered| entered == orders_entered(&database)), "{}", run.durability);
+        run_and_check(&database, run);
+        entered = Some(orders_entered(&database));
         drop(database);
         engine.close().expect("nobody uses it");
-
-        let engine = open();
-        let database = Database::open(&engine).expect("readable").expect("loaded");
-        assert_eq!((database.scale, orders_entered(&database)), (small(2), entered), "{durability}");
-        run_and_check(&database, &options);
     }
 }
 

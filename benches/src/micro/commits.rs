@@ -1,10 +1,10 @@
 //! Commits that wait for the disk.
 
-use super::store::{Store, VALUE_BYTES, at_level, run_together};
+use super::store::{Store, at_level, run_together};
+use super::work::Update;
 use crate::error::Result;
-use std::collections::VecDeque;
 use std::time::Instant;
-use synod::{CommitHandle, Durability, TransactOptions};
+use synod::Durability;
 
 /// Commits of one client in one round, each waited for.
 const WAITED_COMMITS: usize = 60;
@@ -17,20 +17,12 @@ const DEFERRED_COMMITS: usize = 4_000;
 pub(super) const RECORDED_STEPS: u64 =
     (2 * WAITED_COMMITS + CLIENTS * COMMITS_OF_CLIENT + DEFERRED_COMMITS) as u64;
 
-/// One update in a transaction of its own; the handle tells when it is durable.
-fn update(store: &Store, options: &TransactOptions, key: u64) -> Result<CommitHandle> {
-    let value = [b'u'; VALUE_BYTES];
-    let committed =
-        store.engine.transact_with(options, |txn| txn.put(&store.table, key.to_be_bytes(), value))?;
-    Ok(committed.handle)
-}
-
 /// The time of one waited commit of a single client, in nanoseconds.
 fn waited_commit_ns(store: &Store, level: Durability) -> Result<f64> {
     let options = at_level(level);
     let started = Instant::now();
-    for key in store.first_keys().iter().cycle().take(WAITED_COMMITS) {
-        update(store, &options, *key)?.wait()?;
+    for &key in store.first_keys().iter().cycle().take(WAITED_COMMITS) {
+        store.execute(&options, Update { key })?;
     }
     Ok(started.elapsed().as_nanos() as f64 / WAITED_COMMITS as f64)
 }
@@ -60,10 +52,7 @@ pub(super) fn many_clients(store: &Store) -> Result<f64> {
     let clients: Vec<u64> = (0..CLIENTS as u64).map(|client| client % store.records).collect();
     commits_per_fsync(store, CLIENTS * COMMITS_OF_CLIENT, || {
         run_together(&clients, |&client| {
-            (0..COMMITS_OF_CLIENT).try_for_each(|_| {
-                update(store, &options, client)?.wait()?;
-                Ok(())
-            })
+            (0..COMMITS_OF_CLIENT).try_for_each(|_| store.execute(&options, Update { key: client }))
         })?;
         Ok(())
     })
@@ -73,14 +62,7 @@ pub(super) fn many_clients(store: &Store) -> Result<f64> {
 pub(super) fn deferred(store: &Store) -> Result<f64> {
     let options = at_level(Durability::Group);
     commits_per_fsync(store, DEFERRED_COMMITS, || {
-        let mut pending = VecDeque::with_capacity(IN_FLIGHT);
-        for key in store.first_keys().iter().cycle().take(DEFERRED_COMMITS) {
-            if pending.len() == IN_FLIGHT {
-                pending.pop_front().map(CommitHandle::wait).transpose()?;
-            }
-            pending.push_back(update(store, &options, *key)?);
-        }
-        pending.into_iter().try_for_each(|handle| handle.wait().map(drop))?;
-        Ok(())
+        let keys = store.first_keys().iter().cycle().take(DEFERRED_COMMITS);
+        store.execute_all(&options, IN_FLIGHT, keys.map(|&key| Update { key }))
     })
 }

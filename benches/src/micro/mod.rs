@@ -13,11 +13,14 @@ mod commits;
 mod contention;
 mod operations;
 mod store;
+mod work;
 
 pub use audit::{AuditReport, Cost, Setting, Workload, measure_audit};
 pub use contention::{
     CONTENDERS, Contender, ContentionReport, ContentionRow, Goodput, KEYS, Keys, measure_contention,
 };
+pub use work::Pattern;
+pub(crate) use work::register;
 
 use crate::calibrate::{self, Calibration, LOOKUP_ENTRIES, Lookups, median};
 use crate::error::{Error, Result};
@@ -128,7 +131,7 @@ struct Measure {
     run: fn(&Store) -> Result<f64>,
 }
 
-const MEASURES: [Measure; 11] = [
+const MEASURES: [Measure; 12] = [
     Measure { name: "point read, snapshot", unit: Unit::Lookups, run: operations::snapshot_read },
     Measure { name: "point read, serializable", unit: Unit::Lookups, run: operations::serializable_read },
     Measure { name: "10 reads, serializable", unit: Unit::Lookups, run: operations::ten_reads },
@@ -138,6 +141,7 @@ const MEASURES: [Measure; 11] = [
         run: operations::mixed_none,
     },
     Measure { name: "5 reads + 5 updates, buffered", unit: Unit::Lookups, run: operations::mixed_buffered },
+    Measure { name: "the same, 16 in flight", unit: Unit::Lookups, run: operations::mixed_in_flight },
     Measure { name: "scan of 100, snapshot", unit: Unit::Lookups, run: operations::snapshot_scan },
     Measure { name: "scan of 100, serializable", unit: Unit::Lookups, run: operations::serializable_scan },
     Measure { name: "commit, sync, one client", unit: Unit::Flushes, run: commits::sync_commit },

@@ -4,6 +4,7 @@ use super::MicroOptions;
 use crate::calibrate::LOOKUP_THETA;
 use crate::error::{Error, Result};
 use crate::machine;
+use crate::put_rows::Rows;
 use crate::random::Random;
 use crate::zipf::scattered_keys;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::sync::Barrier;
 use std::time::Duration;
 use synod::{Durability, Engine, Options, Table, TransactOptions, TransactionOptions};
 
+/// The table's name.
+pub(super) const TABLE: &str = "micro";
 /// Bytes of a key.
 const KEY_BYTES: usize = 8;
 /// Bytes of a value.
@@ -29,11 +32,9 @@ impl Store {
     /// Opens an engine in `directory` and fills a table; there are no keys yet. Also returns how many bytes of memory
     /// a record takes beyond its key and value.
     pub(super) fn load(directory: &Path, options: MicroOptions) -> Result<(Store, f64)> {
-        let engine = Engine::open(
-            directory,
-            Options::new().mode(options.mode).record_history(options.records_history),
-        )?;
-        let table = engine.table("micro")?;
+        let engine_options = Options::new().mode(options.mode).record_history(options.records_history);
+        let engine = Engine::open(directory, crate::register(engine_options))?;
+        let table = engine.table(TABLE)?;
         let before = machine::memory().resident_bytes;
         fill(&engine, &table, options.records)?;
         let grown = machine::memory().resident_bytes.saturating_sub(before) as f64;
@@ -101,13 +102,12 @@ pub(super) fn run_together<T: Sync>(parts: &[T], work: impl Fn(&T) -> Result<()>
 
 /// Writes all records, in key order.
 fn fill(engine: &Engine, table: &Table, records: u64) -> Result<()> {
-    let options = at_level(Durability::Buffered);
+    let mut rows = Rows::default();
     for first in (0..records).step_by(LOAD_BATCH as usize) {
-        let committed = engine.transact_with(&options, |txn| {
-            (first..records.min(first + LOAD_BATCH))
-                .try_for_each(|key| txn.put(table, key.to_be_bytes(), value_of(key)))
-        })?;
-        committed.handle.wait()?;
+        for key in first..records.min(first + LOAD_BATCH) {
+            rows.push(table, &key.to_be_bytes(), &value_of(key));
+        }
+        rows.write(engine, Durability::Buffered)?;
         // A history begins behind the load.
         drop(engine.take_history());
     }

@@ -2,9 +2,10 @@
 
 use super::failure::Failure;
 use super::keys::{self, DistrictId};
-use super::schema::Tables;
+use super::schema::TableRefs;
 use super::values::LastName;
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use synod::{Table, Transaction};
 
 /// Buffers that a terminal keeps, so that a transaction allocates nothing for its own rows.
@@ -64,7 +65,7 @@ pub fn change_row<T>(
 }
 
 /// How a terminal names a customer: in 60 percent by last name (2.5.1.2, 2.6.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CustomerSelection {
     /// By C_ID.
     Id(u16),
@@ -87,7 +88,7 @@ impl CustomerSelection {
 /// [`Error::MissingRow`] if no customer has the name, and what the engine returns.
 pub fn find_customer(
     txn: &Transaction,
-    tables: &Tables,
+    tables: &TableRefs<'_>,
     district: DistrictId,
     selection: CustomerSelection,
     key: &mut Vec<u8>,
@@ -98,7 +99,7 @@ pub fn find_customer(
     };
     keys::customer_name_prefix(district, last.as_bytes(), key);
     let mut namesakes = NamesakeList::default();
-    let mut entries = txn.prefix(&tables.customer_by_name, &*key);
+    let mut entries = txn.prefix(tables.customer_by_name, &*key);
     while let Some((entry, _)) = entries.next_ref()? {
         namesakes.push(keys::customer_of(entry));
     }

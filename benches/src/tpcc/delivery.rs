@@ -12,14 +12,15 @@ use super::access::{Scratch, change_row};
 use super::failure::Failure;
 use super::keys::{self, DistrictId};
 use super::rows::{Customer, Order, OrderLine};
-use super::schema::Tables;
+use super::schema::TableRefs;
 use super::values::now_us;
 use crate::error::Result;
 use crate::random::Random;
+use serde::{Deserialize, Serialize};
 use synod::Transaction;
 
 /// What the terminal enters (2.7.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Delivery {
     /// The terminal's warehouse.
     pub warehouse: u16,
@@ -44,7 +45,7 @@ impl Delivery {
         &self,
         district: u8,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         scratch: &mut Scratch,
     ) -> Result<Option<u32>, Failure> {
         let district = DistrictId { warehouse: self.warehouse, district };
@@ -53,7 +54,7 @@ impl Delivery {
         };
         let order_key = keys::order(district, order);
         let row = &mut scratch.row;
-        let (customer, line_count) = change_row(txn, &tables.order, "order", &order_key, row, |row| {
+        let (customer, line_count) = change_row(txn, tables.order, "order", &order_key, row, |row| {
             let mut order = Order::parse(row)?;
             order.set_carrier(self.carrier);
             Ok((order.customer(), order.line_count()))
@@ -61,13 +62,13 @@ impl Delivery {
         let mut amount_cents = 0;
         for number in 1..=line_count {
             let line_key = keys::order_line(district, order, number);
-            amount_cents += change_row(txn, &tables.order_line, "order_line", &line_key, row, |row| {
+            amount_cents += change_row(txn, tables.order_line, "order_line", &line_key, row, |row| {
                 let mut line = OrderLine::parse(row)?;
                 line.set_delivered(self.date);
                 Ok(i64::from(line.amount()))
             })?;
         }
-        change_row(txn, &tables.customer, "customer", &keys::customer(district, customer), row, |row| {
+        change_row(txn, tables.customer, "customer", &keys::customer(district, customer), row, |row| {
             let mut customer = Customer::parse(row)?;
             customer.set_balance(customer.balance() + amount_cents);
             customer.set_delivery_count(customer.delivery_count() + 1);
@@ -78,9 +79,13 @@ impl Delivery {
 }
 
 /// Deletes the district's oldest NEW_ORDER row and returns its order; `None` if there is none.
-fn take_oldest(txn: &Transaction, tables: &Tables, district: DistrictId) -> Result<Option<u32>, Failure> {
-    while let Some((key, _)) = txn.prefix(&tables.new_order, district.key()).next().transpose()? {
-        if txn.delete(&tables.new_order, &key)? {
+fn take_oldest(
+    txn: &Transaction,
+    tables: &TableRefs<'_>,
+    district: DistrictId,
+) -> Result<Option<u32>, Failure> {
+    while let Some((key, _)) = txn.prefix(tables.new_order, district.key()).next().transpose()? {
+        if txn.delete(tables.new_order, &key)? {
             return Ok(Some(keys::order_of(&key)));
         }
         // Below repeatable read, another Delivery may take the row between the scan and here: try the next.

@@ -10,8 +10,10 @@
 //! order line ww d oooo n                            history            ww d uuuuuuuu
 //! ```
 
+use serde::{Deserialize, Serialize};
+
 /// A district of a warehouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DistrictId {
     /// W_ID, from 1.
     pub warehouse: u16,

@@ -20,6 +20,7 @@
 //! | how the values are drawn | [`values`], [`constants`], [`scale`] |
 //! | the initial database | [`mod@load`] |
 //! | the five transactions | [`new_order`], [`payment`], [`order_status`], [`delivery`], [`stock_level`] |
+//! | those that update, as procedures | [`procedures`] |
 //! | which one is next, and who runs it | [`deck`], [`terminal`], [`driver`], [`pacing`] |
 //! | was it right, how fast was it | [`consistency`], [`audit`], [`report`], [`compare`] |
 //!
@@ -47,6 +48,7 @@
 
 pub mod access;
 pub mod audit;
+mod awaited;
 pub mod compare;
 pub mod consistency;
 pub mod constants;
@@ -61,6 +63,7 @@ pub mod new_order;
 pub mod order_status;
 pub mod pacing;
 pub mod payment;
+pub mod procedures;
 pub mod report;
 pub mod rows;
 pub mod scale;
@@ -73,5 +76,6 @@ pub mod values;
 pub use deck::{Kind, Mix};
 pub use driver::{RunOptions, run};
 pub use load::{LoadOptions, load};
+pub use procedures::register;
 pub use scale::Scale;
 pub use schema::Database;

@@ -17,10 +17,11 @@ use super::rows::{
     Customer, DISTRICT_INFO_BYTES, District, Item, NULL, OrderLineValues, OrderValues, Stock, Warehouse,
 };
 use super::scale::{DISTRICTS, Scale};
-use super::schema::Tables;
+use super::schema::TableRefs;
 use super::values::{is_original, now_us};
 use crate::error::Result;
 use crate::random::Random;
+use serde::{Deserialize, Serialize, Serializer};
 use synod::Transaction;
 
 /// The most lines that an order has.
@@ -30,7 +31,7 @@ const LINES_MIN: usize = 5;
 const WHOLE: i128 = 10_000;
 
 /// A line, as the terminal enters it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// OL_I_ID.
     pub item: u32,
@@ -40,8 +41,40 @@ pub struct Line {
     pub quantity: u8,
 }
 
+/// The lines of an order. They lie in place, so that an order needs no allocation; only those that there are are
+/// written down.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Vec<Line>")]
+struct Lines {
+    lines: [Line; LINES_MAX],
+    count: u8,
+}
+
+impl Lines {
+    fn as_slice(&self) -> &[Line] {
+        &self.lines[..usize::from(self.count)]
+    }
+}
+
+impl Serialize for Lines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+impl TryFrom<Vec<Line>> for Lines {
+    type Error = &'static str;
+
+    fn try_from(entered: Vec<Line>) -> Result<Lines, &'static str> {
+        let mut lines = [Line::default(); LINES_MAX];
+        let places = lines.get_mut(..entered.len()).ok_or("an order has more lines than there are")?;
+        places.copy_from_slice(&entered);
+        Ok(Lines { lines, count: entered.len() as u8 })
+    }
+}
+
 /// What the terminal enters (2.4.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct NewOrder {
     /// The terminal's warehouse, and the district.
     pub district: DistrictId,
@@ -51,12 +84,11 @@ pub struct NewOrder {
     pub entered: i64,
     /// Whether the last line has an unused item.
     pub rolls_back: bool,
-    lines: [Line; LINES_MAX],
-    line_count: u8,
+    lines: Lines,
 }
 
 /// What the terminal shows (2.4.3.3), as far as it isn't input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct NewOrderResult {
     /// O_ID.
     pub order: u32,
@@ -91,12 +123,13 @@ impl NewOrder {
         if rolls_back {
             lines[line_count - 1].item = scale.items + 1;
         }
-        NewOrder { district, customer, entered: now_us(), rolls_back, lines, line_count: line_count as u8 }
+        let lines = Lines { lines, count: line_count as u8 };
+        NewOrder { district, customer, entered: now_us(), rolls_back, lines }
     }
 
     /// The lines.
     pub fn lines(&self) -> &[Line] {
-        &self.lines[..usize::from(self.line_count)]
+        self.lines.as_slice()
     }
 
     /// How many lines another warehouse supplies.
@@ -116,11 +149,11 @@ impl NewOrder {
     pub fn execute(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         scratch: &mut Scratch,
     ) -> Result<NewOrderResult, Failure> {
         let customer_key = keys::customer(self.district, self.customer);
-        let discount = read_row(txn, &tables.customer, "customer", &customer_key, |row| {
+        let discount = read_row(txn, tables.customer, "customer", &customer_key, |row| {
             Ok(Customer::parse(row)?.discount())
         })?;
         let mut priced = [PricedLine::default(); LINES_MAX];
@@ -131,7 +164,7 @@ impl NewOrder {
         let (order, district_tax) = self.take_order_number(txn, tables, &mut scratch.row)?;
         self.insert_order(txn, tables, order, &priced, &mut scratch.row)?;
         let warehouse_key = keys::warehouse(self.district.warehouse);
-        let warehouse_tax = read_row(txn, &tables.warehouse, "warehouse", &warehouse_key, |row| {
+        let warehouse_tax = read_row(txn, tables.warehouse, "warehouse", &warehouse_key, |row| {
             Ok(Warehouse::parse(row)?.tax())
         })?;
         let sum_cents = priced.iter().map(|line| i64::from(line.amount)).sum();
@@ -144,19 +177,19 @@ impl NewOrder {
     fn take_from_stock(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         line: &Line,
         priced: &mut PricedLine,
         row: &mut Vec<u8>,
     ) -> Result<bool, Failure> {
-        let item = txn.get_with(&tables.item, keys::item(line.item), |row| {
+        let item = txn.get_with(tables.item, keys::item(line.item), |row| {
             row.map(|row| Item::parse(row).and_then(|item| Ok((item.price(), is_original(item.data()?)))))
                 .transpose()
         })??;
         let (price, item_is_original) = item.ok_or(Failure::UnusedItem)?;
         priced.amount = price * i32::from(line.quantity);
         let stock_key = keys::stock(line.supply_warehouse, line.item);
-        change_row(txn, &tables.stock, "stock", &stock_key, row, |row| {
+        change_row(txn, tables.stock, "stock", &stock_key, row, |row| {
             let mut stock = Stock::parse(row)?;
             stock.set_quantity(quantity_after(stock.quantity(), line.quantity));
             stock.set_year_to_date(stock.year_to_date() + u32::from(line.quantity));
@@ -171,10 +204,10 @@ impl NewOrder {
     fn take_order_number(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         row: &mut Vec<u8>,
     ) -> Result<(u32, u16), Failure> {
-        change_row(txn, &tables.district, "district", &self.district.key(), row, |row| {
+        change_row(txn, tables.district, "district", &self.district.key(), row, |row| {
             let mut district = District::parse(row)?;
             let order = district.next_order();
             district.set_next_order(order + 1);
@@ -186,7 +219,7 @@ impl NewOrder {
     fn insert_order(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         order: u32,
         priced: &[PricedLine; LINES_MAX],
         row: &mut Vec<u8>,
@@ -196,14 +229,14 @@ impl NewOrder {
             customer: self.customer,
             entered: self.entered,
             carrier: NULL,
-            line_count: self.line_count,
+            line_count: self.lines.count,
             all_local: u8::from(self.remote_lines() == 0),
         };
         values.encode(row);
-        txn.insert(&tables.order, order_key, &*row)?;
-        txn.insert(&tables.new_order, order_key, [])?;
+        txn.insert(tables.order, order_key, &*row)?;
+        txn.insert(tables.new_order, order_key, [])?;
         txn.insert(
-            &tables.order_by_customer,
+            tables.order_by_customer,
             keys::order_by_customer(self.district, self.customer, order),
             [],
         )?;
@@ -217,7 +250,7 @@ impl NewOrder {
                 district_info: priced.district_info,
             };
             values.encode(row);
-            txn.insert(&tables.order_line, keys::order_line(self.district, order, index as u8 + 1), &*row)?;
+            txn.insert(tables.order_line, keys::order_line(self.district, order, index as u8 + 1), &*row)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::keys::{self, DistrictId};
 use super::payment::draw_customer;
 use super::rows::{Customer, Order, OrderLine};
 use super::scale::{DISTRICTS, Scale};
-use super::schema::Tables;
+use super::schema::TableRefs;
 use crate::error::Result;
 use crate::random::Random;
 use synod::Transaction;
@@ -57,25 +57,25 @@ impl OrderStatus {
     pub fn execute(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         scratch: &mut Scratch,
     ) -> Result<OrderStatusResult, Failure> {
         let customer = find_customer(txn, tables, self.district, self.customer, &mut scratch.key)?;
         let customer_key = keys::customer(self.district, customer);
-        let balance_cents = read_row(txn, &tables.customer, "customer", &customer_key, |row| {
+        let balance_cents = read_row(txn, tables.customer, "customer", &customer_key, |row| {
             Ok(Customer::parse(row)?.balance())
         })?;
         // The index is sorted with the newest order first.
         let newest = txn
-            .prefix(&tables.order_by_customer, customer_key)
+            .prefix(tables.order_by_customer, customer_key)
             .next_ref()?
             .map(|(key, _)| keys::newest_order_of(key));
         let order = newest.ok_or_else(|| missing("order_by_customer", &customer_key))?;
         let order_key = keys::order(self.district, order);
         let carrier =
-            read_row(txn, &tables.order, "order", &order_key, |row| Ok(Order::parse(row)?.carrier()))?;
+            read_row(txn, tables.order, "order", &order_key, |row| Ok(Order::parse(row)?.carrier()))?;
         let (mut lines, mut amount_cents) = (0, 0);
-        let mut entries = txn.prefix(&tables.order_line, order_key);
+        let mut entries = txn.prefix(tables.order_line, order_key);
         while let Some((_, row)) = entries.next_ref()? {
             lines += 1;
             amount_cents += i64::from(OrderLine::parse(row)?.amount());

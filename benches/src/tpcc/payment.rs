@@ -14,10 +14,11 @@ use super::keys::{self, DistrictId};
 use super::new_order::draw_other_warehouse;
 use super::rows::{BAD_CREDIT, Customer, District, HistoryValues, Warehouse, prepend_customer_data};
 use super::scale::{DISTRICTS, Scale};
-use super::schema::Tables;
+use super::schema::TableRefs;
 use super::values::{LastName, now_us};
 use crate::error::Result;
 use crate::random::Random;
+use serde::{Deserialize, Serialize};
 use std::io::Write;
 use synod::Transaction;
 
@@ -25,7 +26,7 @@ use synod::Transaction;
 const AMOUNT_CENTS: (u64, u64) = (100, 5_000 * 100);
 
 /// What the terminal enters (2.5.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Payment {
     /// Where the customer pays: the terminal's warehouse, and the district.
     pub district: DistrictId,
@@ -42,7 +43,7 @@ pub struct Payment {
 }
 
 /// What the terminal shows (2.5.3.3), as far as this workload uses it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PaymentResult {
     /// C_ID.
     pub customer: u16,
@@ -102,14 +103,14 @@ impl Payment {
     pub fn execute(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         scratch: &mut Scratch,
     ) -> Result<PaymentResult, Failure> {
         let customer = find_customer(txn, tables, self.customer_district, self.customer, &mut scratch.key)?;
         let balance_cents = self.change_customer(txn, tables, customer, scratch)?;
         // H_DATA is both names, four spaces apart.
         let Scratch { row, text, .. } = scratch;
-        change_row(txn, &tables.district, "district", &self.district.key(), row, |row| {
+        change_row(txn, tables.district, "district", &self.district.key(), row, |row| {
             let mut district = District::parse(row)?;
             district.set_year_to_date(district.year_to_date() + i64::from(self.amount_cents));
             text.clear();
@@ -118,7 +119,7 @@ impl Payment {
             Ok(())
         })?;
         let warehouse_key = keys::warehouse(self.district.warehouse);
-        change_row(txn, &tables.warehouse, "warehouse", &warehouse_key, row, |row| {
+        change_row(txn, tables.warehouse, "warehouse", &warehouse_key, row, |row| {
             let mut warehouse = Warehouse::parse(row)?;
             warehouse.set_year_to_date(warehouse.year_to_date() + i64::from(self.amount_cents));
             text.splice(0..0, warehouse.name()?.iter().copied());
@@ -133,7 +134,7 @@ impl Payment {
             data: text,
         };
         history.encode(row);
-        txn.insert(&tables.history, keys::history(self.district, self.history_id), &*row)?;
+        txn.insert(tables.history, keys::history(self.district, self.history_id), &*row)?;
         Ok(PaymentResult { customer, balance_cents })
     }
 
@@ -141,13 +142,13 @@ impl Payment {
     fn change_customer(
         &self,
         txn: &Transaction,
-        tables: &Tables,
+        tables: &TableRefs<'_>,
         customer_id: u16,
         scratch: &mut Scratch,
     ) -> Result<i64, Failure> {
         let key = keys::customer(self.customer_district, customer_id);
         let Scratch { row, text, .. } = scratch;
-        change_row(txn, &tables.customer, "customer", &key, row, |row| {
+        change_row(txn, tables.customer, "customer", &key, row, |row| {
             let mut customer = Customer::parse(&mut *row)?;
             let balance = customer.balance() - i64::from(self.amount_cents);
             customer.set_balance(balance);

@@ -12,7 +12,7 @@ use crate::latency::LatencySummary;
 use crate::machine;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use synod::{DeadlockPolicy, IsolationCounts, LogStats, Mode, Stats};
+use synod::{DeadlockPolicy, IsolationCounts, LogStats, Mode, SequencingStats, Stats};
 
 /// What every report says first.
 pub const NOTICE: &str = "This workload follows TPC-C; the figures are not an audited TPC-C result.";
@@ -108,7 +108,8 @@ impl Settings {
             durability: options.durability.to_string(),
             isolation: options.isolation.to_string(),
             mode,
-            deadlock: (mode != Mode::Optimistic).then(|| deadlock.to_string()),
+            deadlock: matches!(mode, Mode::TwoPhaseLocking | Mode::MultiVersion)
+                .then(|| deadlock.to_string()),
             mix: options.mix.to_string(),
             think: options.think,
             seed: options.seed,
@@ -203,6 +204,8 @@ pub struct RunReport {
     pub fsyncs_per_commit: f64,
     /// How the engine's read-write transactions ended meanwhile, by isolation level.
     pub by_isolation: IsolationCounts,
+    /// How procedures got their order, under the deterministic mode.
+    pub sequencing: Option<SequencingReport>,
     /// The most memory that the process ever had, in bytes.
     pub peak_memory_bytes: u64,
     /// The constants C of NURand.
@@ -241,11 +244,51 @@ impl RunReport {
             thread_us_per_transaction: per(seconds * 1e6 * options.threads as f64, count),
             log_bytes_per_commit: per(log_growth(|log| log.bytes), commits),
             fsyncs_per_commit: per(log_growth(|log| log.fsyncs), commits),
+            sequencing: SequencingReport::new(before, after),
             by_isolation: after.transactions.by_isolation.since(&before.transactions.by_isolation),
             peak_memory_bytes: machine::memory().peak_bytes,
             constants: result.constants,
             counts: result.statistics.audit,
         }
+    }
+}
+
+/// How procedures got their order.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SequencingReport {
+    /// Procedures that were executed, those that rejected included.
+    pub procedures: u64,
+    /// Those that rejected.
+    pub rejected: u64,
+    /// Epochs, each a piece of the log.
+    pub epochs: u64,
+    /// Procedures that shared an epoch.
+    pub procedures_per_epoch: f64,
+    /// Procedures that shared a flush.
+    pub procedures_per_fsync: f64,
+    /// Procedures whose footprint was found out on a snapshot.
+    pub reconnaissances: u64,
+    /// Procedures whose footprint had changed until they ran, so that they had to be put in order again.
+    pub restarts: u64,
+}
+
+impl SequencingReport {
+    /// What has happened between two moments; `None` in the other modes.
+    fn new(before: &Stats, after: &Stats) -> Option<SequencingReport> {
+        let (then, now) = (before.sequencing?, after.sequencing?);
+        let growth = |counter: fn(&SequencingStats) -> u64| counter(&now) - counter(&then);
+        let fsyncs = |stats: &Stats| stats.log.as_ref().map_or(0, |log| log.fsyncs);
+        let (epochs, rejected) = (growth(|stats| stats.epochs), growth(|stats| stats.rejected));
+        let procedures = growth(|stats| stats.committed) + rejected;
+        Some(SequencingReport {
+            procedures,
+            rejected,
+            epochs,
+            procedures_per_epoch: per(procedures as f64, epochs as f64),
+            procedures_per_fsync: per(procedures as f64, (fsyncs(after) - fsyncs(before)) as f64),
+            reconnaissances: growth(|stats| stats.reconnaissances),
+            restarts: growth(|stats| stats.restarted),
+        })
     }
 }
 

@@ -2,50 +2,52 @@
 
 use super::scale::Scale;
 use crate::error::{Error, Result};
+use crate::put_rows::Rows;
 use serde::{Deserialize, Serialize};
-use synod::{Durability, Engine, Table, TransactOptions, TransactionOptions};
+use synod::{Durability, Engine, Table};
 
 /// Changes whenever rows or keys change their layout.
 const FORMAT: u32 = 1;
 const POPULATION_TABLE: &str = "tpcc_population";
 const POPULATION_KEY: &[u8] = b"population";
 
-/// Handles of all tables.
+/// All tables: handles of them, or references to such handles.
 #[derive(Clone)]
-pub struct Tables {
+pub struct Tables<T = Table> {
     /// WAREHOUSE.
-    pub warehouse: Table,
+    pub warehouse: T,
     /// DISTRICT.
-    pub district: Table,
+    pub district: T,
     /// CUSTOMER.
-    pub customer: Table,
+    pub customer: T,
     /// Customers by last and first name; the rows are empty.
-    pub customer_by_name: Table,
+    pub customer_by_name: T,
     /// HISTORY.
-    pub history: Table,
+    pub history: T,
     /// ORDER.
-    pub order: Table,
+    pub order: T,
     /// Orders by customer, newest first; the rows are empty.
-    pub order_by_customer: Table,
+    pub order_by_customer: T,
     /// NEW_ORDER; the rows are empty.
-    pub new_order: Table,
+    pub new_order: T,
     /// ORDER_LINE.
-    pub order_line: Table,
+    pub order_line: T,
     /// ITEM.
-    pub item: Table,
+    pub item: T,
     /// STOCK.
-    pub stock: Table,
-    population: Table,
+    pub stock: T,
 }
 
-impl Tables {
-    /// Opens all tables, creating those that aren't there.
+/// What a transaction works with: the terminal's tables, or those that a procedure has found by name.
+pub type TableRefs<'a> = Tables<&'a Table>;
+
+impl<T> Tables<T> {
+    /// Finds all tables by their names.
     ///
     /// # Errors
     ///
-    /// If the engine can't open or create one of them.
-    pub fn open(engine: &Engine) -> Result<Tables> {
-        let table = |name: &str| engine.table(name);
+    /// What `table` returns.
+    pub fn find<E>(mut table: impl FnMut(&'static str) -> Result<T, E>) -> Result<Tables<T>, E> {
         Ok(Tables {
             warehouse: table("warehouse")?,
             district: table("district")?,
@@ -58,8 +60,35 @@ impl Tables {
             order_line: table("order_line")?,
             item: table("item")?,
             stock: table("stock")?,
-            population: table(POPULATION_TABLE)?,
         })
+    }
+}
+
+impl Tables {
+    /// Opens all tables, creating those that aren't there.
+    ///
+    /// # Errors
+    ///
+    /// If the engine can't open or create one of them.
+    pub fn open(engine: &Engine) -> Result<Tables> {
+        Ok(Tables::find(|name| engine.table(name))?)
+    }
+
+    /// References to the handles.
+    pub fn refs(&self) -> TableRefs<'_> {
+        Tables {
+            warehouse: &self.warehouse,
+            district: &self.district,
+            customer: &self.customer,
+            customer_by_name: &self.customer_by_name,
+            history: &self.history,
+            order: &self.order,
+            order_by_customer: &self.order_by_customer,
+            new_order: &self.new_order,
+            order_line: &self.order_line,
+            item: &self.item,
+            stock: &self.stock,
+        }
     }
 }
 
@@ -84,6 +113,7 @@ pub struct Database {
     pub engine: Engine,
     /// Its tables.
     pub tables: Tables,
+    population: Table,
     /// How large its population was.
     pub scale: Scale,
     /// The constant C that the population's last names were drawn with (clause 2.1.6.1).
@@ -118,13 +148,9 @@ fn write_population(
 ) -> Result<()> {
     let text = serde_json::to_vec(population)
         .map_err(|error| Error::Settings(format!("cannot describe the population: {error}")))?;
-    let options = TransactOptions {
-        transaction: TransactionOptions::new().durability(level),
-        ..TransactOptions::default()
-    };
-    let committed = engine.transact_with(&options, |txn| txn.put(table, POPULATION_KEY, &text))?;
-    committed.handle.wait()?;
-    Ok(())
+    let mut rows = Rows::default();
+    rows.push(table, POPULATION_KEY, &text);
+    rows.write(engine, level)
 }
 
 impl Database {
@@ -144,15 +170,21 @@ impl Database {
                 ))),
             };
         }
-        let tables = Tables::open(engine)?;
-        let Some(population) = read_population(engine, &tables.population)? else {
+        let (tables, table) = (Tables::open(engine)?, engine.table(POPULATION_TABLE)?);
+        let Some(population) = read_population(engine, &table)? else {
             return Err(Error::Settings(
                 "a load of this database was begun and never finished: remove it and load again".to_string(),
             ));
         };
         let Population { warehouses, items, customers, undelivered, last_name_constant, .. } = population;
         let scale = Scale { warehouses, items, customers, undelivered };
-        Ok(Some(Database { engine: engine.clone(), tables, scale, last_name_constant }))
+        Ok(Some(Database { engine: engine.clone(), tables, population: table, scale, last_name_constant }))
+    }
+
+    /// Creates all tables. Until [`Database::finish_load`] has been called, the database counts as unfinished.
+    pub(crate) fn create_tables(engine: &Engine) -> Result<Tables> {
+        engine.table(POPULATION_TABLE)?;
+        Tables::open(engine)
     }
 
     /// Writes down that the population is complete, durably at `level`, and gives the database back.
@@ -173,8 +205,9 @@ impl Database {
             last_name_constant,
             runs: 0,
         };
-        write_population(engine, &tables.population, &population, level)?;
-        Ok(Database { engine: engine.clone(), tables, scale, last_name_constant })
+        let table = engine.table(POPULATION_TABLE)?;
+        write_population(engine, &table, &population, level)?;
+        Ok(Database { engine: engine.clone(), tables, population: table, scale, last_name_constant })
     }
 
     /// Counts one more run and returns its number, from 1: it makes the keys of HISTORY rows unique.
@@ -183,14 +216,14 @@ impl Database {
     ///
     /// If the engine fails, or after 65,535 runs.
     pub fn start_run(&self, level: Durability) -> Result<u16> {
-        let Some(mut population) = read_population(&self.engine, &self.tables.population)? else {
+        let Some(mut population) = read_population(&self.engine, &self.population)? else {
             return Err(Error::MissingRow { table: POPULATION_TABLE, key: "population".to_string() });
         };
         population.runs = population
             .runs
             .checked_add(1)
             .ok_or_else(|| Error::Settings("this database has seen 65,535 runs: load it anew".to_string()))?;
-        write_population(&self.engine, &self.tables.population, &population, level)?;
+        write_population(&self.engine, &self.population, &population, level)?;
         Ok(population.runs)
     }
 

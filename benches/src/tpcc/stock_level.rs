@@ -5,7 +5,7 @@ use super::access::{Scratch, read_row};
 use super::failure::Failure;
 use super::keys::{self, DistrictId};
 use super::rows::{District, OrderLine, Stock};
-use super::schema::Tables;
+use super::schema::TableRefs;
 use crate::error::Result;
 use crate::random::Random;
 use synod::Transaction;
@@ -33,15 +33,20 @@ impl StockLevel {
     /// # Errors
     ///
     /// What the engine returns, or a row that is missing or malformed.
-    pub fn execute(&self, txn: &Transaction, tables: &Tables, scratch: &mut Scratch) -> Result<u32, Failure> {
-        let next_order = read_row(txn, &tables.district, "district", &self.district.key(), |row| {
+    pub fn execute(
+        &self,
+        txn: &Transaction,
+        tables: &TableRefs<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<u32, Failure> {
+        let next_order = read_row(txn, tables.district, "district", &self.district.key(), |row| {
             Ok(District::parse(row)?.next_order())
         })?;
         let first = keys::order(self.district, next_order.saturating_sub(RECENT_ORDERS));
         let end = keys::order(self.district, next_order);
         let items = &mut scratch.items;
         items.clear();
-        let mut lines = txn.scan(&tables.order_line, first..end);
+        let mut lines = txn.scan(tables.order_line, first..end);
         while let Some((_, row)) = lines.next_ref()? {
             items.push(OrderLine::parse(row)?.item());
         }
@@ -51,7 +56,7 @@ impl StockLevel {
         for &item in &*items {
             let key = keys::stock(self.district.warehouse, item);
             let quantity =
-                read_row(txn, &tables.stock, "stock", &key, |row| Ok(Stock::parse(row)?.quantity()))?;
+                read_row(txn, tables.stock, "stock", &key, |row| Ok(Stock::parse(row)?.quantity()))?;
             short += u32::from(quantity < self.threshold);
         }
         Ok(short)

@@ -9,8 +9,13 @@
 //! run ──▶ committed, visible, not durable ──▶ durable: latency ends here
 //!           └──── at most K−1 wait here ────┘
 //! ```
+//!
+//! Under the deterministic mode the three updating kinds are procedures, which are handed in one after the other; those
+//! that wait in the queue may not have run yet. They run while the thread waits: that the older half of them has run, and
+//! that the oldest one is durable.
 
 use super::access::Scratch;
+use super::awaited::{Awaited, Ended};
 use super::constants::Constants;
 use super::deck::{Deck, Kind};
 use super::delivery::Delivery;
@@ -21,6 +26,7 @@ use super::new_order::NewOrder;
 use super::order_status::OrderStatus;
 use super::pacing::{Pace, draw_think_time, pace_of};
 use super::payment::Payment;
+use super::procedures::DeliverDistrict;
 use super::scale::DISTRICTS;
 use super::schema::Database;
 use super::statistics::{KindStatistics, Statistics};
@@ -30,18 +36,18 @@ use crate::random::Random;
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use synod::{CommitHandle, Committed, Engine, TransactOptions, Transaction, TransactionOptions};
+use synod::{Committed, Engine, Mode, TransactOptions, Transaction, TransactionOptions};
 
-/// A transaction that has committed and may not be durable yet.
+/// A transaction that isn't known to have ended.
 struct Pending {
     kind: Kind,
     started: Instant,
-    handle: CommitHandle,
+    awaited: Awaited,
 }
 
-/// How a transaction ended, short of being durable.
-enum Ended {
-    Committed(CommitHandle),
+/// What there is of a transaction once it was entered.
+enum Entered {
+    Awaited(Awaited),
     RolledBack,
 }
 
@@ -55,6 +61,8 @@ pub(super) struct Terminal<'a> {
     /// With think times the thread is one terminal, whose Stock-Levels are for one district (2.8.1.1).
     stock_level_district: Option<u8>,
     in_flight: usize,
+    /// Whether updating transactions are procedures.
+    submits: bool,
     updating: TransactOptions,
     reading: TransactOptions,
     random: Random,
@@ -97,6 +105,7 @@ impl<'a> Terminal<'a> {
             turn: 0,
             stock_level_district: options.think.then_some(district_of_thread),
             in_flight: options.in_flight,
+            submits: database.engine.mode() == Mode::Deterministic,
             updating: TransactOptions { transaction, ..TransactOptions::default() },
             reading: TransactOptions { transaction: transaction.read_only(), ..TransactOptions::default() },
             random: Random::new(options.seed, stream),
@@ -108,10 +117,15 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// Runs the next transaction to its commit; returns when it started.
+    /// Enters the next transaction, and waits until there is room for another one; returns when it started.
     pub(super) fn step(&mut self) -> Result<Instant> {
         let kind = self.deck.draw(&mut self.random);
         let started = self.start(kind)?;
+        // At most half of those in flight wait to be run, so that others run while the log is flushed.
+        let run = self.pending.len().checked_sub(1 + self.in_flight / 2);
+        if let Some(newest) = run.and_then(|run| self.pending.get_mut(run)) {
+            newest.awaited.wait_executed();
+        }
         self.settle(self.in_flight.saturating_sub(1))?;
         Ok(started)
     }
@@ -130,16 +144,12 @@ impl<'a> Terminal<'a> {
         Ok(())
     }
 
-    /// Runs a transaction to its commit and puts it into the queue; returns when it started.
+    /// Enters a transaction and puts it into the queue; returns when it started.
     fn start(&mut self, kind: Kind) -> Result<Instant> {
         let started = Instant::now();
         match self.perform(kind)? {
-            Ended::Committed(handle) => self.pending.push_back(Pending { kind, started, handle }),
-            Ended::RolledBack => {
-                let statistics = self.statistics.of_mut(kind);
-                statistics.rolled_back += 1;
-                statistics.latencies.record(started.elapsed());
-            }
+            Entered::Awaited(awaited) => self.pending.push_back(Pending { kind, started, awaited }),
+            Entered::RolledBack => self.count(kind, started, Ended::RolledBack),
         }
         Ok(started)
     }
@@ -147,20 +157,34 @@ impl<'a> Terminal<'a> {
     /// Counts the transactions that have become durable, and waits for the oldest ones until at most `leave`
     /// are left.
     pub(super) fn settle(&mut self, leave: usize) -> Result<()> {
-        while self.pending.len() > leave || self.pending.front().is_some_and(|oldest| oldest.handle.is_done())
+        while self.pending.len() > leave
+            || self.pending.front().is_some_and(|oldest| oldest.awaited.is_done())
         {
-            let Some(Pending { kind, started, handle }) = self.pending.pop_front() else {
+            let Some(Pending { kind, started, awaited }) = self.pending.pop_front() else {
                 break;
             };
-            handle.wait()?;
-            let statistics = self.statistics.of_mut(kind);
-            statistics.committed += 1;
-            statistics.latencies.record(started.elapsed());
+            let ended = awaited.wait()?;
+            self.count(kind, started, ended);
         }
         Ok(())
     }
 
-    fn perform(&mut self, kind: Kind) -> Result<Ended> {
+    fn count(&mut self, kind: Kind, started: Instant, ended: Ended) {
+        let counts = &mut self.statistics.audit;
+        match ended {
+            Ended::Committed => {}
+            Ended::RolledBack => counts.new_orders_rolled_back += 1,
+            Ended::Delivered { skipped } => counts.delivery_districts_skipped += skipped,
+        }
+        let statistics = self.statistics.of_mut(kind);
+        match ended {
+            Ended::RolledBack => statistics.rolled_back += 1,
+            _ => statistics.committed += 1,
+        }
+        statistics.latencies.record(started.elapsed());
+    }
+
+    fn perform(&mut self, kind: Kind) -> Result<Entered> {
         let home = self.homes[self.turn];
         self.turn = (self.turn + 1) % self.homes.len();
         match kind {
@@ -172,90 +196,105 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    fn new_order(&mut self, home: u16) -> Result<Ended> {
+    fn new_order(&mut self, home: u16) -> Result<Entered> {
         let Database { engine, tables, scale, .. } = self.database;
         let input = NewOrder::draw(&mut self.random, home, *scale, &self.constants);
-        let (statistics, scratch) = (self.statistics.of_mut(Kind::NewOrder), &mut self.scratch);
-        let committed =
-            attempt(engine, &self.updating, statistics, |txn| input.execute(txn, tables, scratch))?;
         let counts = &mut self.statistics.audit;
         counts.new_orders += 1;
         counts.order_lines += input.lines().len() as u64;
         counts.remote_order_lines += input.remote_lines() as u64;
-        let Some(committed) = committed else {
-            counts.new_orders_rolled_back += 1;
-            return Ok(Ended::RolledBack);
-        };
-        black_box(committed.value);
-        Ok(Ended::Committed(committed.handle))
+        if self.submits {
+            let ticket = engine.submit_with(self.updating.transaction, input)?;
+            return Ok(Entered::Awaited(Awaited::NewOrder(ticket)));
+        }
+        let (statistics, scratch) = (self.statistics.of_mut(Kind::NewOrder), &mut self.scratch);
+        let work = |txn: &Transaction| input.execute(txn, &tables.refs(), scratch);
+        match attempt(engine, &self.updating, statistics, work)? {
+            None => Ok(Entered::RolledBack),
+            committed => entered(committed),
+        }
     }
 
-    fn payment(&mut self, home: u16) -> Result<Ended> {
+    fn payment(&mut self, home: u16) -> Result<Entered> {
         let Database { engine, tables, scale, .. } = self.database;
         let history_id = self.history_ids.next_id();
         let input = Payment::draw(&mut self.random, home, *scale, &self.constants, history_id);
-        let (statistics, scratch) = (self.statistics.of_mut(Kind::Payment), &mut self.scratch);
-        let committed =
-            attempt(engine, &self.updating, statistics, |txn| input.execute(txn, tables, scratch))?;
         let counts = &mut self.statistics.audit;
         counts.payments += 1;
         counts.remote_payments += u64::from(input.is_remote());
         counts.payments_by_name += u64::from(input.customer.is_by_name());
-        ended(committed)
+        if self.submits {
+            let ticket = engine.submit_with(self.updating.transaction, input)?;
+            return Ok(Entered::Awaited(Awaited::Payment(ticket)));
+        }
+        let (statistics, scratch) = (self.statistics.of_mut(Kind::Payment), &mut self.scratch);
+        let work = |txn: &Transaction| input.execute(txn, &tables.refs(), scratch);
+        entered(attempt(engine, &self.updating, statistics, work)?)
     }
 
-    fn order_status(&mut self, home: u16) -> Result<Ended> {
+    fn order_status(&mut self, home: u16) -> Result<Entered> {
         let Database { engine, tables, scale, .. } = self.database;
         let input = OrderStatus::draw(&mut self.random, home, *scale, &self.constants);
-        let (statistics, scratch) = (self.statistics.of_mut(Kind::OrderStatus), &mut self.scratch);
-        let committed =
-            attempt(engine, &self.reading, statistics, |txn| input.execute(txn, tables, scratch))?;
         let counts = &mut self.statistics.audit;
         counts.order_statuses += 1;
         counts.order_statuses_by_name += u64::from(input.customer.is_by_name());
-        ended(committed)
+        let (statistics, scratch) = (self.statistics.of_mut(Kind::OrderStatus), &mut self.scratch);
+        let work = |txn: &Transaction| input.execute(txn, &tables.refs(), scratch);
+        entered(attempt(engine, &self.reading, statistics, work)?)
     }
 
-    /// Ten transactions; the terminal waits for the last one that delivered something. As the log keeps the
-    /// commit order, the others are durable by then.
-    fn delivery(&mut self, home: u16) -> Result<Ended> {
-        let Database { engine, tables, .. } = self.database;
+    /// Ten transactions.
+    fn delivery(&mut self, home: u16) -> Result<Entered> {
         let input = Delivery::draw(&mut self.random, home);
+        self.statistics.audit.delivery_districts += u64::from(DISTRICTS);
+        if !self.submits {
+            return self.deliver(input);
+        }
+        let submit = |district| {
+            let procedure = DeliverDistrict { delivery: input, district };
+            self.database.engine.submit_with(self.updating.transaction, procedure)
+        };
+        let tickets = (1..=DISTRICTS).map(submit).collect::<synod::Result<_>>()?;
+        Ok(Entered::Awaited(Awaited::Delivery(tickets)))
+    }
+
+    /// The terminal waits for the last transaction that delivered something. As the log keeps the commit order, the
+    /// others are durable by then.
+    fn deliver(&mut self, input: Delivery) -> Result<Entered> {
+        let Database { engine, tables, .. } = self.database;
         let (statistics, scratch) = (self.statistics.of_mut(Kind::Delivery), &mut self.scratch);
         let mut last: Option<Committed<Option<u32>>> = None;
         let mut skipped = 0;
         for district in 1..=DISTRICTS {
-            let committed = attempt(engine, &self.updating, statistics, |txn| {
-                input.execute(district, txn, tables, scratch)
-            })?;
+            let work = |txn: &Transaction| input.execute(district, txn, &tables.refs(), scratch);
+            let committed = attempt(engine, &self.updating, statistics, work)?;
             let delivered = committed.as_ref().is_some_and(|committed| committed.value.is_some());
             skipped += u64::from(!delivered);
             if delivered || last.is_none() {
                 last = committed;
             }
         }
-        let counts = &mut self.statistics.audit;
-        counts.delivery_districts += u64::from(DISTRICTS);
-        counts.delivery_districts_skipped += skipped;
-        ended(last)
+        self.statistics.audit.delivery_districts_skipped += skipped;
+        entered(last)
     }
 
-    fn stock_level(&mut self, home: u16) -> Result<Ended> {
+    fn stock_level(&mut self, home: u16) -> Result<Entered> {
         let Database { engine, tables, .. } = self.database;
         let drawn = self.random.between(1, u64::from(DISTRICTS)) as u8;
         let district = self.stock_level_district.unwrap_or(drawn);
         let input = StockLevel::draw(&mut self.random, DistrictId { warehouse: home, district });
         let (statistics, scratch) = (self.statistics.of_mut(Kind::StockLevel), &mut self.scratch);
-        ended(attempt(engine, &self.reading, statistics, |txn| input.execute(txn, tables, scratch))?)
+        let work = |txn: &Transaction| input.execute(txn, &tables.refs(), scratch);
+        entered(attempt(engine, &self.reading, statistics, work)?)
     }
 }
 
 /// Of a transaction that never rolls back on purpose.
-fn ended<T>(committed: Option<Committed<T>>) -> Result<Ended> {
+fn entered<T>(committed: Option<Committed<T>>) -> Result<Entered> {
     let committed = committed
         .ok_or_else(|| Error::Settings("a transaction without items rolled back: a bug here".to_string()))?;
     black_box(&committed.value);
-    Ok(Ended::Committed(committed.handle))
+    Ok(Entered::Awaited(Awaited::Commit(committed.handle)))
 }
 
 /// Runs `work` as a transaction, again after each abort by the engine, and counts the aborts. `None` if the

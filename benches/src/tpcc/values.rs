@@ -2,6 +2,7 @@
 
 use super::rows::DISTRICT_INFO_BYTES;
 use crate::random::Random;
+use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -72,7 +73,7 @@ pub fn is_original(data: &[u8]) -> bool {
 }
 
 /// A last name: three syllables, which need no allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastName {
     bytes: [u8; LAST_NAME_BYTES_MAX],
     length: u8,

@@ -1,7 +1,7 @@
 //! A small database for tests.
 
 use std::sync::atomic::AtomicBool;
-use synod::{Engine, Options};
+use synod::{Engine, Mode, Options};
 use synod_bench::progress::Progress;
 use synod_bench::tpcc::{Database, LoadOptions, Scale, load};
 
@@ -14,6 +14,12 @@ pub(crate) fn small(warehouses: u16) -> Scale {
 pub(crate) fn load_into(engine: &Engine, scale: Scale, durable: bool) -> Database {
     let options = LoadOptions { scale, threads: 2, seed: 1, durable };
     load(engine, options, &AtomicBool::new(false), &mut Progress::hidden()).expect("the load succeeds")
+}
+
+/// Options under the deterministic mode, with the workload's procedures.
+#[allow(dead_code, reason = "not every test needs them")]
+pub(crate) fn deterministic() -> Options {
+    synod_bench::register(Options::new().mode(Mode::Deterministic))
 }
 
 /// A loaded database in memory.

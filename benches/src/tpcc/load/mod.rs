@@ -139,7 +139,7 @@ pub fn load(
     if options.scale.warehouses == 0 || options.threads == 0 {
         return Err(Error::Settings("a load needs at least one warehouse and one thread".to_string()));
     }
-    let tables = Tables::open(engine)?;
+    let tables = Database::create_tables(engine)?;
     let last_name_constant = draw_load_constant(&mut Random::new(options.seed, CONSTANTS_STREAM));
     let work = Work {
         engine,
