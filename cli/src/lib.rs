@@ -53,6 +53,7 @@ pub fn run() -> ExitCode {
             Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
             found => exit(found),
         },
+        Command::Replay(arguments) => exit(commands::replay::run(&arguments)),
         Command::Check(arguments) => match commands::check::run(&arguments) {
             Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
             found => exit(found),

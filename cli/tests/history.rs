@@ -28,6 +28,7 @@ fn a_history_satisfies_the_level_that_was_run() {
         ("2pl", "serializable", "strict-serializable"),
         ("2pl", "read-committed", "read-committed"),
         ("mvcc", "snapshot", "strong-snapshot-isolation"),
+        ("deterministic", "serializable", "strict-serializable"),
     ] {
         let file = format!("{mode}-{isolation}.edn");
         let shown =
@@ -43,7 +44,7 @@ fn each_mode_has_a_history_of_its_own() {
     let place = Place::new();
     place.succeeds(&format!("{SMALL} --in-memory --mode all --history run.edn"));
     place.succeeds("bench micro --mode all --records 500 --operations 500 --rounds 1 --history micro.edn");
-    for mode in ["2pl", "occ", "mvcc"] {
+    for mode in ["2pl", "occ", "mvcc", "deterministic"] {
         assert!(committed(&verdict(&place, &format!("run-{mode}.edn"), "strict-serializable")) > 100);
         // 4,000 deferred commits, 1,280 of 64 clients, and more.
         assert!(committed(&verdict(&place, &format!("micro-{mode}.edn"), "strict-serializable")) > 5_280);
@@ -56,7 +57,7 @@ fn what_can_have_no_history_is_refused() {
     for (arguments, reason) in [
         ("tpcc --path d --load-only --history h.edn", "--load-only runs no transactions"),
         ("tpcc --mode all --repeat 2 --history h.edn", "--history is of one run of each mode"),
-        ("micro --history h.edn", "would record about 18,027,000 steps, and 2,000,000 are the most"),
+        ("micro --history h.edn", "would record about 22,027,000 steps, and 2,000,000 are the most"),
     ] {
         let told = place.fails(&format!("bench {arguments}"), 2);
         assert!(told.contains(reason), "{arguments}: {told}");

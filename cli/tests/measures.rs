@@ -30,7 +30,7 @@ fn micro_shows_every_measure() {
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
     let figures = report["figures"].as_array().expect("figures");
-    assert_eq!(figures.len(), 12);
+    assert_eq!(figures.len(), 13);
     let timed = figures.iter().filter(|figure| figure["unit"] != "bytes");
     assert!(
         timed.clone().all(|figure| figure["value"].as_f64().is_some_and(|value| value > 0.0)),
@@ -48,15 +48,15 @@ fn micro_shows_all_modes_side_by_side() {
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
     let header = shown.lines().find(|line| line.trim_start().starts_with("2pl")).expect("a header");
-    assert_eq!(header.split_whitespace().collect::<Vec<_>>(), ["2pl", "occ", "mvcc"]);
+    assert_eq!(header.split_whitespace().collect::<Vec<_>>(), ["2pl", "occ", "mvcc", "deterministic"]);
     let row = shown.lines().find(|line| line.contains("10 reads, serializable")).expect("a row");
-    assert_eq!(row.matches(" L").count(), 3, "{row}");
+    assert_eq!(row.matches(" L").count(), 4, "{row}");
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
     let modes = report.as_array().expect("an entry for each mode");
     let names: Vec<_> = modes.iter().map(|mode| &mode["options"]["mode"]).collect();
-    assert_eq!(names, ["2pl", "occ", "mvcc"]);
-    assert!(modes.iter().all(|mode| mode["figures"].as_array().is_some_and(|figures| figures.len() == 12)));
+    assert_eq!(names, ["2pl", "occ", "mvcc", "deterministic"]);
+    assert!(modes.iter().all(|mode| mode["figures"].as_array().is_some_and(|figures| figures.len() == 13)));
 }
 
 #[test]
@@ -140,13 +140,25 @@ fn contention_shows_every_contender_for_all_keys() {
     let output = bench(&arguments);
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
-    for expected in ["2pl serializable", "occ serializable", "mvcc snapshot", "mvcc serializable"] {
+    for expected in [
+        "2pl serializable",
+        "occ serializable",
+        "mvcc snapshot",
+        "mvcc serializable",
+        "deterministic serializable",
+        "deterministic, 16 in flight",
+        "2 of 10 hot ones, 8 cold",
+    ] {
         assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
     }
     let rows: Vec<_> = shown.lines().filter(|line| line.contains("/s")).collect();
-    assert_eq!(rows.len(), 6, "{shown}");
-    assert!(rows.iter().all(|row| row.matches("/s").count() == 4 && row.contains('*')), "{shown}");
+    assert_eq!(rows.len(), 8, "{shown}");
+    assert!(rows.iter().all(|row| row.matches("/s").count() == 6 && row.contains('*')), "{shown}");
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
     assert_eq!(report["rows"][2]["keys"]["zipf"], 0.99);
+    assert_eq!(report["rows"][7]["keys"]["hot"]["of_them"], 2);
+    let aborts = |row: &serde_json::Value, place: usize| row["goodput"][place]["aborts_per_commit"].as_f64();
+    let rows = report["rows"].as_array().expect("rows");
+    assert!(rows.iter().all(|row| aborts(row, 4) == Some(0.0) && aborts(row, 5) == Some(0.0)), "{report}");
 }

@@ -34,7 +34,7 @@ pub struct Row {
 
 /// All modes at all their levels, or those that are meant.
 pub fn columns(mode: Option<Mode>, level: Option<Isolation>) -> Vec<Column> {
-    let modes = Mode::ALL.into_iter().filter(|of| mode.is_none_or(|mode| mode == *of));
+    let modes = Mode::INTERACTIVE.into_iter().filter(|of| mode.is_none_or(|mode| mode == *of));
     let all = modes.flat_map(|mode| mode.levels().iter().map(move |level| (mode, *level)));
     all.filter(|(_, of)| level.is_none_or(|level| level == *of)).collect()
 }

@@ -44,7 +44,7 @@ pub struct TpccArguments {
     #[arg(long, value_name = "LEVEL")]
     pub durability: Option<Durability>,
 
-    /// Concurrency control: 2pl, occ or mvcc; all for one after the other, on equal data, side by side at the end
+    /// Concurrency control: 2pl, occ, mvcc or deterministic; all for one after the other, on equal data, side by side at the end
     #[arg(long, value_name = "MODE", default_value = "2pl")]
     pub mode: Modes,
 
@@ -159,7 +159,7 @@ impl TpccArguments {
 /// How `micro` measures.
 #[derive(Args, Clone, Debug)]
 pub struct MicroArguments {
-    /// Concurrency control: 2pl, occ or mvcc; all for taking turns, side by side at the end
+    /// Concurrency control: 2pl, occ, mvcc or deterministic; all for taking turns, side by side at the end
     /// [default: 2pl; with --audit mvcc]
     #[arg(long, value_name = "MODE")]
     pub mode: Option<Modes>,

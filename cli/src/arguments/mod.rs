@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod data;
 mod modes;
+mod replay;
 
 pub use anomalies::AnomaliesArguments;
 pub use bench::{
@@ -15,6 +16,7 @@ pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
 };
 pub use modes::Modes;
+pub use replay::ReplayArguments;
 
 use clap::{Parser, Subcommand};
 
@@ -72,6 +74,13 @@ pub enum Command {
     /// The first time everything is written, later only what is new, as long as the log still has it. A program
     /// that has the database open makes backups itself, with Engine::backup_to.
     Backup(BackupArguments),
+    /// Executes the procedures in a database's log again, in memory, and compares the results with those of the first time.
+    ///
+    /// The log of the deterministic mode has the order of the procedures, and every so often a hash of the state. What comes
+    /// out differently now, because a procedure isn't deterministic or its code has changed, ends the command with status 1
+    /// at the first epoch that is known to differ. The procedures are those of the workloads that come with this program;
+    /// a program with procedures of its own calls Engine::replay.
+    Replay(ReplayArguments),
     /// Makes a database of a backup, which stays as it is, and checks every byte of it.
     Restore(RestoreArguments),
 }

@@ -48,7 +48,7 @@ impl FromStr for Modes {
         if text == "all" {
             return Ok(Modes::All);
         }
-        let unknown = |_| format!("unknown mode \"{text}\": use 2pl, occ, mvcc or all");
+        let unknown = |_| format!("unknown mode \"{text}\": use 2pl, occ, mvcc, deterministic or all");
         text.parse().map(Modes::One).map_err(unknown)
     }
 }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn modes_are_read_and_shown() {
-        for text in ["2pl", "occ", "mvcc", "all"] {
+        for text in ["2pl", "occ", "mvcc", "deterministic", "all"] {
             assert_eq!(text.parse::<Modes>().expect(text).to_string(), text);
         }
         assert!("both".parse::<Modes>().is_err_and(|error| error.contains("\"both\"")));
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(Modes::One(Mode::MultiVersion).lack(Isolation::Snapshot), None);
         assert_eq!(
             Modes::All.lack(Isolation::Snapshot).as_deref(),
-            Some("2pl has no level snapshot; all modes have: read-committed, serializable")
+            Some("2pl has no level snapshot; all modes have: serializable")
         );
         assert_eq!(
             Modes::One(Mode::Optimistic).lack(Isolation::RepeatableRead).as_deref(),

@@ -1,11 +1,11 @@
 //! `synod backup` and `synod restore`.
 
-use super::{open_existing, show};
+use super::{open_existing, options, show};
 use crate::arguments::{BackupArguments, RestoreArguments};
 use crate::render::moment::moment;
 use crate::render::units::bytes;
 use crate::{Error, Result};
-use synod::{Backup, Options, Restored};
+use synod::{Backup, Restored};
 
 /// Makes a backup, or brings one up to date.
 pub(crate) fn backup(arguments: &BackupArguments) -> Result<bool> {
@@ -29,7 +29,7 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<bool> {
 pub(crate) fn restore(arguments: &RestoreArguments) -> Result<bool> {
     let (backup, directory) = (&arguments.backup, &arguments.directory);
     let is_new = !directory.exists();
-    let outcome = synod::restore(backup, directory, &Options::new());
+    let outcome = synod::restore(backup, directory, &options());
     let Restored { timestamp, bytes: copied } =
         outcome.map_err(|source| match is_new && directory.exists() {
             true => Error::Unfinished { path: directory.clone(), source },

@@ -20,12 +20,19 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// Writes a dump of one moment.
 pub(crate) fn run(arguments: &DumpArguments) -> Result<bool> {
-    let stop = interrupt::flag();
     let engine = open_existing(&arguments.directory)?;
-    let names = wanted_tables(&engine, &arguments.tables)?;
-    let output = Output::open(arguments.output.as_deref())?;
+    dump(&engine, &arguments.tables, arguments.output.as_deref())?;
+    engine.close()?;
+    Ok(true)
+}
+
+/// Writes a dump of these tables, or of all if none is named; to standard output if there's no other.
+pub(super) fn dump(engine: &Engine, tables: &[String], output: Option<&Path>) -> Result<()> {
+    let stop = interrupt::flag();
+    let names = wanted_tables(engine, tables)?;
+    let output = Output::open(output)?;
     let snapshot = engine.snapshot()?;
-    let dump = Dump { engine: &engine, snapshot: &snapshot, names: &names, output: output.name() };
+    let dump = Dump { engine, snapshot: &snapshot, names: &names, output: output.name() };
     match dump.write(output.writer(), stop) {
         Ok(counts) => {
             output.finish()?;
@@ -34,9 +41,7 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<bool> {
         Err(error) if output.has_enough(&error) => {}
         Err(error) => return Err(error),
     }
-    drop(snapshot);
-    engine.close()?;
-    Ok(true)
+    Ok(())
 }
 
 /// What a dump holds, for people.

@@ -1,7 +1,7 @@
 //! `synod load`.
 
 use super::dump::describe;
-use super::refuse_backup;
+use super::{options, refuse_backup};
 use crate::arguments::LoadArguments;
 use crate::dump::{Counts, DumpError, DumpReader, Item, Record};
 use crate::error::LoadError;
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use synod::{Durability, Engine, Options, Table, Transaction, TransactionOptions};
+use synod::{Durability, Engine, Table, Transaction, TransactionOptions};
 
 /// A transaction ends after so many records,
 const RECORDS_PER_TRANSACTION: u64 = 1_000;
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<bool> {
         None => Box::new(io::stdin().lock()),
     };
     let mut dump = DumpReader::new(input).map_err(|error| refused(error.into()))?;
-    let engine = Engine::open(&arguments.directory, Options::new().durability(Durability::Buffered))?;
+    let engine = Engine::open(&arguments.directory, options().durability(Durability::Buffered))?;
     let mut load = Load::new(&engine, arguments.replace, stop);
     let outcome = load.all(&mut dump);
     let committed = load.committed;

@@ -10,6 +10,7 @@ pub(crate) mod gc;
 mod history;
 pub(crate) mod load;
 pub(crate) mod micro;
+pub(crate) mod replay;
 pub(crate) mod stats;
 pub(crate) mod tpcc;
 pub(crate) mod verify;
@@ -58,7 +59,13 @@ fn refuse_backup(directory: &Path) -> Result<()> {
 fn open_existing(directory: &Path) -> Result<Engine> {
     require_database(directory)?;
     refuse_backup(directory)?;
-    Ok(Engine::open(directory, Options::new().checkpoint_log_bytes(u64::MAX))?)
+    Ok(Engine::open(directory, options().checkpoint_log_bytes(u64::MAX))?)
+}
+
+/// The options that every command begins with: they know the procedures of the benchmarks, without which a database that
+/// has some of them in its log can't be opened.
+fn options() -> Options {
+    synod_bench::register(Options::new())
 }
 
 /// Writes a result to standard output.

@@ -2,16 +2,12 @@
 
 use super::table;
 use super::units::{count, number, plural};
-use synod_bench::micro::{ContentionReport, Goodput, Keys};
+use synod_bench::micro::{Contender, ContentionReport, Goodput, Keys};
 
 /// The contenders side by side; the best of each row has a star.
 pub(crate) fn page(report: &ContentionReport) -> String {
     let options = &report.options;
-    let names: Vec<String> = report
-        .contenders
-        .iter()
-        .map(|contender| format!("{} {}", contender.mode, contender.isolation))
-        .collect();
+    let names: Vec<String> = report.contenders.iter().map(name).collect();
     let header: Vec<&str> = std::iter::once("keys").chain(names.iter().map(String::as_str)).collect();
     let mut shown = table(&header, 1);
     for row in &report.rows {
@@ -20,13 +16,21 @@ pub(crate) fn page(report: &ContentionReport) -> String {
         shown.add_row(std::iter::once(keys(row.keys)).chain(cells));
     }
     format!(
-        "transactions of 5 reads and 5 updates, durability none; {} records of 8 + 100 bytes, {} on {}, medians of \
+        "transactions of 5 reads and 5 updates, or 10 updates where some are hot, durability none; {} records of 8 + 100 bytes, {} on {}, medians of \
          {} interleaved rounds\ncommitted a second, and how often a transaction was aborted before that; * the best\n{shown}",
         count(options.records),
         plural(options.threads as u64, "thread"),
         plural(report.cores as u64, "core"),
         options.rounds,
     )
+}
+
+fn name(contender: &Contender) -> String {
+    let Contender { mode, isolation, in_flight } = contender;
+    match in_flight {
+        1 => format!("{mode} {isolation}"),
+        _ => format!("{mode}, {in_flight} in flight"),
+    }
 }
 
 fn cell(goodput: &Goodput, best: f64) -> String {
@@ -38,5 +42,6 @@ fn keys(keys: Keys) -> String {
     match keys {
         Keys::Zipf(theta) => format!("Zipf {theta}"),
         Keys::Among(records) => format!("uniform among {}", count(records)),
+        Keys::Hot { hot, of_them } => format!("{of_them} of {} hot ones, {} cold", count(hot), 10 - of_them),
     }
 }

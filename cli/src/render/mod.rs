@@ -7,6 +7,7 @@ pub(crate) mod contention;
 pub(crate) mod gc;
 pub(crate) mod micro;
 pub(crate) mod moment;
+pub(crate) mod replay;
 pub(crate) mod stats;
 pub(crate) mod tpcc;
 pub(crate) mod units;

@@ -5,7 +5,7 @@ use super::units::{bytes, count, number, plural, time};
 use synod::{Isolation, IsolationCounts, LevelCounts};
 use synod_bench::tpcc::audit::AuditItem;
 use synod_bench::tpcc::consistency::ConditionReport;
-use synod_bench::tpcc::report::{KindReport, LoadReport, Report, RunReport, Settings};
+use synod_bench::tpcc::report::{KindReport, LoadReport, Report, RunReport, SequencingReport, Settings};
 
 /// What is known before the run.
 pub(crate) fn header(report: &Report, place: &str) -> String {
@@ -118,6 +118,7 @@ fn run_results(run: &RunReport) -> String {
         "ran        {:.1} s{early}: {} transactions, {}/s, {} new orders/min\n{kinds}\n\
          cost       {} processor time a transaction = {} L; {} thread time\n\
          engine     {}\n\
+         {}\
          log        {} and {} fsyncs a commit; peak memory {}",
         run.seconds,
         count(run.transactions),
@@ -127,9 +128,26 @@ fn run_results(run: &RunReport) -> String {
         number(run.cpu_lookups_per_transaction),
         time(run.thread_us_per_transaction * 1e3),
         levels(&run.by_isolation),
+        run.sequencing.as_ref().map_or_else(String::new, sequencing),
         bytes(run.log_bytes_per_commit.round() as u64),
         fsyncs(run.fsyncs_per_commit),
         bytes(run.peak_memory_bytes),
+    )
+}
+
+/// How procedures got their order, in a line.
+fn sequencing(report: &SequencingReport) -> String {
+    let flushed = match report.procedures_per_fsync {
+        0.0 => String::new(),
+        procedures => format!(", {} a flush", number(procedures)),
+    };
+    format!(
+        "order      {} in {}: {} an epoch{flushed}; {}, {}\n",
+        plural(report.procedures, "procedure"),
+        plural(report.epochs, "epoch"),
+        number(report.procedures_per_epoch),
+        plural(report.reconnaissances, "reconnaissance"),
+        plural(report.restarts, "restart"),
     )
 }
 

@@ -49,8 +49,13 @@ fn log(found: &Verification) -> String {
         Timestamp::MIN => String::new(),
         last => format!(", up to {}", moment(last)),
     };
+    let batches = match log.batches {
+        0 => String::new(),
+        1 => ", 1 batch of procedures".to_owned(),
+        batches => format!(", {batches} batches of procedures"),
+    };
     format!(
-        "checked the log, {} with {}: {}, {}{last}",
+        "checked the log, {} with {}: {}, {}{batches}{last}",
         plural(log.segments, "segment"),
         bytes(log.bytes),
         plural(log.commits, "commit"),

@@ -1,7 +1,7 @@
 //! One database: opened, loaded if it is new, run, and checked.
 
 use crate::arguments::TpccArguments;
-use crate::commands::{history, show_part};
+use crate::commands::{history, options, show_part};
 use crate::place::Place;
 use crate::render;
 use std::sync::atomic::AtomicBool;
@@ -76,7 +76,7 @@ impl Trial<'_> {
     }
 
     fn engine_options(&self) -> Options {
-        Options::new()
+        options()
             .durability(self.arguments.durability())
             .isolation(self.arguments.isolation)
             .mode(self.mode)
