@@ -3,6 +3,7 @@
 pub mod campaign;
 pub mod conformance;
 pub mod crash;
+pub mod deterministic;
 pub mod false_aborts;
 pub mod fuzz;
 pub mod histories;

@@ -55,6 +55,7 @@ impl Mode {
             synod::Mode::TwoPhaseLocking => |options| options.mode(synod::Mode::TwoPhaseLocking),
             synod::Mode::Optimistic => |options| options.mode(synod::Mode::Optimistic),
             synod::Mode::MultiVersion => |options| options.mode(synod::Mode::MultiVersion),
+            synod::Mode::Deterministic => |options| options.mode(synod::Mode::Deterministic),
         };
         Mode { choose, levels: mode.levels() }
     }

@@ -247,6 +247,7 @@ fn seeds() -> Vec<Vec<u8>> {
             reaches: LogPosition { segment: 3, offset: HEADER_BYTES as u64 },
         },
         next_table: TableId(4),
+        epoch: 3,
     };
     let few = (0..6u8).map(|number| {
         let past = (number % 3 == 0).then_some((Timestamp(60), None));

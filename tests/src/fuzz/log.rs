@@ -33,6 +33,7 @@ enum Entry {
     Commit(Timestamp, Vec<Write>),
     Create(Timestamp, TableId, String),
     Drop(Timestamp, TableId),
+    Batch(Timestamp, Vec<u8>),
 }
 
 /// The files of an input: one for each header.
@@ -77,9 +78,14 @@ fn judge(input: &[u8]) -> Outcome {
     match (verified, opened) {
         (Ok((damage, summary)), Ok((entries, found))) if damage.is_empty() => {
             assert_eq!(
-                (found.commits, found.catalog_changes, found.last_timestamp, &found.cut),
-                (summary.commits, summary.catalog_changes, summary.last_timestamp, &summary.torn),
+                (found.commits, found.catalog_changes, found.batches),
+                (summary.commits, summary.catalog_changes, summary.batches),
                 "verification and opening have counted differently"
+            );
+            assert_eq!(
+                (found.last_timestamp, &found.cut),
+                (summary.last_timestamp, &summary.torn),
+                "verification and opening have come to different ends"
             );
             judge_writing(&device, &entries, found.last_timestamp);
             judge_rewritten(&entries);
@@ -141,6 +147,7 @@ fn open_wal(device: &MemoryDevice) -> Result<(Wal, Vec<Entry>, Recovery), Error>
                 entries.push(Entry::Create(timestamp, table, name));
             }
             Piece::DropTable { timestamp, table } => entries.push(Entry::Drop(timestamp, table)),
+            Piece::Batch(batch) => entries.push(Entry::Batch(batch.timestamp, batch.body)),
         }
         Ok(())
     };
@@ -167,6 +174,11 @@ fn append(wal: &Wal, entry: &Entry) {
         }
         Entry::Drop(at, table) => {
             frame.drop_table(*table);
+            at
+        }
+        Entry::Batch(at, body) => {
+            frame.begin_batch();
+            frame.append(body).expect("it was in a frame before");
             at
         }
     };
@@ -223,6 +235,8 @@ fn replayed(entries: &[Entry]) -> Option<Vec<(String, Records)>> {
                 tables.push(Some((name.clone(), Records::new())));
             }
             Entry::Drop(_, id) => *tables.get_mut(id.0 as usize)? = None,
+            // Only its procedures know what it does.
+            Entry::Batch(..) => return None,
             Entry::Commit(_, writes) => {
                 for (id, key, value) in writes {
                     let Some((_, records)) = tables.get_mut(id.0 as usize)? else { continue };
@@ -269,5 +283,22 @@ fn seeds() -> Vec<Vec<u8>> {
         seed(6, 5, true, false),
         seed(4, 200, true, false),
         seed(6, 1500, false, true),
+        seed_of_batches(),
     ]
+}
+
+/// Batches between commits and changes of tables.
+fn seed_of_batches() -> Vec<u8> {
+    let device = device_of(7);
+    let (wal, ..) = open_wal(&device).expect("begin a log");
+    let table = TableId(0);
+    append(&wal, &Entry::Batch(Timestamp(9), vec![]));
+    append(&wal, &Entry::Create(Timestamp(10), table, "first".to_string()));
+    for number in 0..4 {
+        append(&wal, &Entry::Batch(Timestamp(20 + 10 * number), vec![number as u8; 40]));
+        append(&wal, &Entry::Commit(Timestamp(21 + 10 * number), vec![(table, vec![7], None)]));
+        wal.flush(Timestamp::MAX, true).expect("flush");
+    }
+    wal.close().expect("write the log");
+    read(&device, &segment_path(1))
 }

@@ -1,7 +1,7 @@
 //! Fuzzing: whatever bytes come in from outside, nothing panics, nothing asks for huge memory, and those who look
 //! at the same bytes in different ways agree on them.
 //!
-//! Each target is a plain function of bytes ([`log`], [`checkpoint`], [`note`], [`dump`], [`arguments`]), called by
+//! Each target is a plain function of bytes ([`log`], [`batch`], [`checkpoint`], [`note`], [`dump`], [`arguments`]), called by
 //! libFuzzer (the crate in `fuzz/`, nightly) and by a test that runs on stable: it replays `tests/corpus/` and tries
 //! some thousand mutations of it.
 //!
@@ -15,11 +15,12 @@
 //!
 //! | file | what it is for |
 //! | --- | --- |
-//! | `log`, `checkpoint`, `note`, `dump`, `arguments` | one target each: seeds, repair, judgement |
+//! | `log`, `batch`, `checkpoint`, `note`, `dump`, `arguments` | one target each: seeds, repair, judgement |
 //! | [`layout`] | numbers and checksums at places in files |
 //! | [`mutation`], [`exploration`] | new inputs of old ones, without libFuzzer |
 
 mod arguments;
+mod batch;
 mod checkpoint;
 mod dump;
 pub mod exploration;
@@ -72,8 +73,8 @@ pub struct Target {
 }
 
 /// The targets.
-pub const TARGETS: [Target; 5] =
-    [log::TARGET, checkpoint::TARGET, note::TARGET, dump::TARGET, arguments::TARGET];
+pub const TARGETS: [Target; 6] =
+    [log::TARGET, batch::TARGET, checkpoint::TARGET, note::TARGET, dump::TARGET, arguments::TARGET];
 
 impl Target {
     /// An input with its checksums set right, if there are any in it.
@@ -103,6 +104,11 @@ impl Target {
 /// The segments of a log, one behind the other: verification, opening and replay agree on them.
 pub fn log(input: &[u8]) {
     log::TARGET.run(input);
+}
+
+/// A batch of the sequencer: what can be decoded is what would be encoded.
+pub fn batch(input: &[u8]) {
+    batch::TARGET.run(input);
 }
 
 /// A checkpoint: what verification takes for whole can be loaded, and is what can be read.

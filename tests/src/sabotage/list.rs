@@ -167,8 +167,8 @@ pub const MUTATIONS: &[Mutation] = &[
     breaks(
         "commits right behind a checkpoint are not replayed",
         "storage/src/wal/reader.rs",
-        "let is_wanted = at > self.after;",
-        "let is_wanted = at > Timestamp(self.after.0 + 1);",
+        "Ok((at, _)) if at <= self.after => self.last = at,",
+        "Ok((at, _)) if at.0 <= self.after.0 + 1 => self.last = at,",
     ),
     breaks(
         "the end of the log is not noted",

@@ -30,6 +30,11 @@ fn whatever_stands_in_a_log_does_no_harm() {
 }
 
 #[test]
+fn whatever_stands_in_a_batch_does_no_harm() {
+    fuzz("batch", 5000);
+}
+
+#[test]
 fn whatever_stands_in_a_checkpoint_does_no_harm() {
     fuzz("checkpoint", 4000);
 }

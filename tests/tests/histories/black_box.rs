@@ -44,7 +44,7 @@ fn judge(kind: Kind, mode: Mode, level: Isolation) {
 }
 
 fn judge_all(kind: Kind) {
-    for mode in Mode::ALL {
+    for mode in Mode::INTERACTIVE {
         mode.levels().iter().for_each(|&level| judge(kind, mode, level));
     }
 }

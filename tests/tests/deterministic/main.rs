@@ -1,0 +1,7 @@
+//! The deterministic mode as a whole: procedures, their order, and what must follow from it.
+
+mod outcomes;
+mod reconnaissance;
+mod replay;
+mod scripts;
+mod serial;
