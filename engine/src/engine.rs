@@ -89,7 +89,16 @@ impl Engine {
         Self::start(Recovered::nothing(), options)
     }
 
-    pub(crate) fn start(recovered: Recovered, options: Options) -> Result<Self> {
+    fn start(recovered: Recovered, options: Options) -> Result<Self> {
+        let (executes_after, cutoff) = (recovered.executes_after, recovered.cutoff);
+        let mut engine = Self::build(recovered, options);
+        engine.resume_order(executes_after, cutoff)?;
+        engine.start_threads()?;
+        Ok(engine)
+    }
+
+    /// An engine on what was recovered, without threads of its own.
+    pub(crate) fn build(recovered: Recovered, options: Options) -> Self {
         let (log, files) = match recovered.files {
             Some(Files { home, wal, checkpoints, report }) => {
                 let log = CommitLog::new(wal, recovered.newest_logged, options.flushing);
@@ -146,11 +155,9 @@ impl Engine {
             executor,
             is_closed: AtomicBool::new(false),
         };
-        let mut engine = Engine { inner: Arc::new(inner) };
+        let engine = Engine { inner: Arc::new(inner) };
         engine.refresh_directory();
-        engine.resume_order(recovered.executes_after, recovered.cutoff)?;
-        engine.start_threads(is_deterministic)?;
-        Ok(engine)
+        engine
     }
 
     /// Notes what executing the log has taken.
@@ -162,8 +169,10 @@ impl Engine {
         }
     }
 
-    /// Starts what goes on in the background.
-    fn start_threads(&mut self, is_deterministic: bool) -> Result<()> {
+    /// Starts what goes on in the background. Only now: whatever executes a log must have the tables for itself between
+    /// its batches.
+    pub(crate) fn start_threads(&mut self) -> Result<()> {
+        let is_deterministic = self.mode() == Mode::Deterministic;
         let inner = Arc::get_mut(&mut self.inner).expect("nobody else has the engine yet");
         inner.executor = inner.executor.take().filter(|_| is_deterministic);
         let (store, mode) = (&inner.store, inner.protocol.mode());

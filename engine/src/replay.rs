@@ -87,7 +87,8 @@ impl Engine {
         let (after, cutoff) = (recovered.executes_after.take(), recovered.cutoff);
         let (mut options, threads) = (options.clone(), options.sequencing.workers);
         options.sequencing.hashes_answers = true;
-        let engine = Engine::start(recovered, options)?;
+        let mut engine = Engine::build(recovered, options);
+        engine.resume_order(None, cutoff)?;
         let started = Instant::now();
         let mut procedures = 0;
         if let Some(after) = after {
@@ -100,6 +101,7 @@ impl Engine {
         }
         let duration = started.elapsed();
         let (checkpoint, answers_hash) = (report.checkpoint, engine.end_replay());
+        engine.start_threads()?;
         let state_hash = engine.inner.store.state_hash(&Snapshot::newest(&engine.inner.store)?);
         let summary = ReplaySummary { checkpoint, procedures, duration, state_hash, answers_hash };
         Ok(Replayed { engine, summary })

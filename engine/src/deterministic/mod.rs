@@ -29,7 +29,7 @@ mod replay;
 mod session;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::Serialize;
@@ -98,6 +98,8 @@ pub(crate) struct Executor {
     /// Whether there was something to run when the core was last let go: for those who wait awake, and shouldn't lock
     /// it again and again to find out.
     may_run: AtomicBool,
+    /// How many threads of a replay are running transactions, or clearing away behind them.
+    replayers_at_work: AtomicUsize,
     /// The newest transaction that has run.
     newest_finished: AtomicU64,
     reconnaissances: AtomicU64,
@@ -116,6 +118,7 @@ impl Executor {
             resumed: Condvar::new(),
             epoch_ended: Condvar::new(),
             may_run: AtomicBool::new(false),
+            replayers_at_work: AtomicUsize::new(0),
             newest_finished: AtomicU64::new(0),
             reconnaissances: AtomicU64::new(0),
             helpers: Arc::default(),

@@ -102,20 +102,40 @@ impl Engine {
                 scope.spawn(|| {
                     // Relaxed: who sees it late looks once more.
                     while !has_ended.load(Ordering::Relaxed) {
-                        if !self.run_ready(&|| false) {
+                        if !self.run_for_replay() {
                             std::thread::sleep(REST);
                         }
                     }
                 });
             }
-            let fed = feed().inspect(|_| self.run_all(0));
+            let fed = feed().inspect(|_| self.run_to_the_end());
             has_ended.store(true, Ordering::Relaxed);
             fed
         })
     }
 
+    /// As [`Engine::run_ready`], and others can see that it is at work.
+    fn run_for_replay(&self) -> bool {
+        let Some(executor) = &self.inner.executor else { return false };
+        executor.replayers_at_work.fetch_add(1, Ordering::Relaxed);
+        let has_run = self.run_ready(&|| false);
+        // Release: whoever sees that nobody is at work sees what was done.
+        executor.replayers_at_work.fetch_sub(1, Ordering::Release);
+        has_run
+    }
+
+    /// Runs all transactions, and waits until nobody has anything to do with any of them.
+    pub(crate) fn run_to_the_end(&self) {
+        let Some(executor) = &self.inner.executor else { return };
+        self.run_all(0);
+        // Those who ran the last ones may still be clearing away.
+        while executor.replayers_at_work.load(Ordering::Acquire) > 0 {
+            std::thread::yield_now();
+        }
+    }
+
     /// Runs transactions until at most so many are left.
-    pub(crate) fn run_all(&self, left: usize) {
+    fn run_all(&self, left: usize) {
         let Some(executor) = &self.inner.executor else { return };
         loop {
             let core = executor.core();

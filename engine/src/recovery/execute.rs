@@ -107,7 +107,7 @@ impl Engine {
                     reader.next(log.wal)?
                 }
                 piece => {
-                    self.run_all(0);
+                    self.run_to_the_end();
                     let follower = self.replay_pieces(piece, &mut || Ok(reader.next(log.wal)?), log)?;
                     self.refresh_directory();
                     self.rehash(executor)?;
@@ -115,7 +115,7 @@ impl Engine {
                 }
             };
         }
-        self.run_all(0);
+        self.run_to_the_end();
         Ok(procedures)
     }
 

@@ -1,4 +1,4 @@
-//! Putting one key's versions into a table that nobody reads yet.
+//! Putting one key's versions into a table that nobody reads yet, and that nobody collects garbage in at this moment.
 
 use std::sync::atomic::Ordering;
 
@@ -48,12 +48,17 @@ pub(super) fn write(
     let found = found.filter(|record| record.word().load(Ordering::Relaxed) != Record::DEAD);
     let found = found.or_else(|| if value.is_none() { table.index().get(key, guard) } else { None });
     let is_kept = cutoff.keeps(at);
-    if value.is_none() && (found.is_none() || !is_kept) {
-        if let Some(record) = found {
-            record.word().store(Record::DEAD, Ordering::Relaxed);
-            table.index().remove(record, guard);
+    if value.is_none() {
+        match found {
+            None => return,
+            // Whoever has noted it as garbage relies on its staying where it is, and removes it.
+            Some(record) if !is_kept && record.claim_garbage() => {
+                record.word().store(Record::DEAD, Ordering::Relaxed);
+                table.index().remove(record, guard);
+                return;
+            }
+            Some(_) => {}
         }
-        return;
     }
     let record = found.unwrap_or_else(|| record_for(table, key, value.map_or(0, <[u8]>::len), guard));
     let old = record.head();
