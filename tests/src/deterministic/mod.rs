@@ -21,9 +21,11 @@
 //! | [`trouble`] | delays that depend on nothing that a procedure may depend on |
 //! | [`world`] | engines, and what is in them |
 //! | [`clients`] | threads that hand in scripts and look at the state |
+//! | [`crashes`] | clients whose database crashes |
 //! | [`verdict`] | whether all that fits together |
 
 pub mod clients;
+pub mod crashes;
 pub mod perform;
 pub mod places;
 pub mod script;

@@ -42,7 +42,7 @@ impl Procedure for Script {
             && self.declares == Declares::Unknown
             && matches!(seen, Err(ref error) if is_outside(error))
         {
-            witness::take_back(self.id);
+            witness::take_back(self.id, view.now());
         }
         seen
     }

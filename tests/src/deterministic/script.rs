@@ -181,7 +181,7 @@ impl Access {
     }
 
     /// A key as a range of one.
-    fn as_range(self) -> Access {
+    fn into_range(self) -> Access {
         let what = match self.what {
             What::Key(key) => {
                 What::Range((std::ops::Bound::Included(key.clone()), std::ops::Bound::Included(key)))
@@ -199,7 +199,7 @@ impl Script {
         match self.declares {
             Declares::Unknown => return None,
             Declares::Each => {}
-            Declares::Ranges => each = each.into_iter().map(Access::as_range).collect(),
+            Declares::Ranges => each = each.into_iter().map(Access::into_range).collect(),
             Declares::Tables => {
                 let written = |table: u8| each.iter().any(|access| access.table == table && access.writes);
                 let all = |table| Access::range(Span { table, ends: Ends::All }, true);

@@ -1,7 +1,11 @@
 //! The deterministic mode as a whole: procedures, their order, and what must follow from it.
 
+mod crashes;
+mod histories;
+mod modes;
 mod outcomes;
 mod reconnaissance;
 mod replay;
 mod scripts;
 mod serial;
+mod strict;

@@ -329,6 +329,18 @@ fn each_moment_of_the_past_can_be_read_within_the_retention() {
     }
 }
 
+#[test]
+fn a_closed_database_can_be_opened_again_at_once() {
+    let device = MemoryDevice::new();
+    for round in 1..=100 {
+        let engine = on_device(&device, options().epoch_interval(Duration::from_micros(100)).workers(3));
+        (0..5).for_each(|_| drop(engine.submit(each([Step::Add(A, 1)])).unwrap()));
+        let ticket = engine.submit(each([Step::Add(B, 1)])).unwrap();
+        assert_eq!(block_on(ticket).unwrap().output, [Seen::Count(round)]);
+        engine.close().unwrap();
+    }
+}
+
 /// Reads a key that it doesn't declare, and doesn't mind that it can't.
 #[derive(Serialize, Deserialize)]
 struct Stubborn;

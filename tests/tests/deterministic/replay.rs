@@ -232,7 +232,7 @@ fn what_has_changed_behind_a_checkpoint_is_found_too() {
     let device = MemoryDevice::new();
     let fickle = || options().procedure::<Fickle>();
     let engine = open(&device, fickle()).unwrap();
-    (0..5).for_each(|number| drop(engine.execute(Fickle(number)).unwrap()));
+    (0..5).for_each(|number| _ = engine.execute(Fickle(number)).unwrap());
     engine.checkpoint().unwrap();
     let next = engine.execute(Fickle(5)).unwrap().position.unwrap();
     engine.execute(Fickle(6)).unwrap();
@@ -281,7 +281,7 @@ impl Procedure for Careless {
                 let order: Vec<u8> = map.keys().flat_map(|key| key.to_le_bytes()).collect();
                 view.put(table, "order", order)?;
             }
-            Careless::RejectsByChance if time % 2 == 0 => return Err(Error::rejected("by chance")),
+            Careless::RejectsByChance if time.is_multiple_of(2) => return Err(Error::rejected("by chance")),
             Careless::RejectsByChance => {}
         }
         Ok(0)
