@@ -1,5 +1,6 @@
 //! The deterministic mode as a whole: procedures, their order, and what must follow from it.
 
+mod backups;
 mod crashes;
 mod histories;
 mod modes;
@@ -9,3 +10,4 @@ mod replay;
 mod scripts;
 mod serial;
 mod strict;
+mod timestamps;

@@ -8,20 +8,17 @@ use serde::{Deserialize, Serialize};
 use synod::device::MemoryDevice;
 use synod::errors::TransactionError;
 use synod::{
-    Declaration, Engine, Error, Options, Procedure, Result, Ticket, Transaction, TransactionOptions, View,
+    Declaration, Durability, Engine, Error, Options, Procedure, Result, Ticket, Transaction,
+    TransactionOptions, View,
 };
 use synod_tests::conformance::durability::block_on;
 use synod_tests::crash::failure::{in_time, wait_until};
-use synod_tests::deterministic::clients::run;
+use synod_tests::crash::gate::GatedDevice;
 use synod_tests::deterministic::perform::{Dump, is_outside};
 use synod_tests::deterministic::places::{Ends, Place, Span, TABLES};
 use synod_tests::deterministic::script::{Declares, Outcome, Script, Seen, Step};
-use synod_tests::deterministic::serial::State;
-use synod_tests::deterministic::verdict::line_up;
 use synod_tests::deterministic::witness::fresh_id;
-use synod_tests::deterministic::world::{contents, contents_at, in_memory, options, tables};
-
-use crate::scripts::draw;
+use synod_tests::deterministic::world::{contents, in_memory, options, tables};
 
 /// Longer than any test runs.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -317,19 +314,6 @@ fn closing_executes_what_was_handed_in() {
 }
 
 #[test]
-fn each_moment_of_the_past_can_be_read_within_the_retention() {
-    for workers in [1, 4] {
-        let engine = in_memory(options().workers(workers).retention(NEVER));
-        let history = run(&engine, &draw(workers as u64, 4, 30), 0);
-        let line = line_up(&history.records, &State::new()).unwrap();
-        for at in &line.places {
-            let snapshot = engine.snapshot_at(*at).unwrap();
-            assert_eq!(contents_at(&engine, &snapshot).unwrap(), *line.state_at(*at));
-        }
-    }
-}
-
-#[test]
 fn a_closed_database_can_be_opened_again_at_once() {
     let device = MemoryDevice::new();
     for round in 1..=100 {
@@ -339,6 +323,35 @@ fn a_closed_database_can_be_opened_again_at_once() {
         assert_eq!(block_on(ticket).unwrap().output, [Seen::Count(round)]);
         engine.close().unwrap();
     }
+}
+
+#[test]
+fn an_answer_waits_until_it_is_durable_unless_only_execution_was_asked_for() {
+    in_time("durability", || {
+        for level in [Durability::Sync, Durability::Group, Durability::Buffered] {
+            let device = GatedDevice::new();
+            let options = options().device(Arc::new(device.clone())).flush_interval(NEVER);
+            let engine = Engine::open(Path::new("/db"), options).unwrap();
+            tables(&engine).unwrap();
+            let gate = device.close_gate();
+            let submit =
+                |script| engine.submit_with(TransactionOptions::new().durability(level), script).unwrap();
+            let [mut put, rejected] = [each([Step::Put(A, 1)]), each([Step::RejectIf(B, 1)])].map(submit);
+            put.wait_executed();
+            wait_until("the rejection is executed", || rejected.is_executed());
+            assert!(put.is_executed());
+            assert_eq!((put.is_done(), rejected.is_done()), (!level.waits(), !level.waits()), "{level}");
+            std::thread::scope(|scope| {
+                let answers = scope.spawn(|| (put.wait().is_ok(), rejected.wait().is_err()));
+                if level.waits() {
+                    wait_until("somebody flushes the log", || device.held() > 0);
+                    assert!(!answers.is_finished());
+                    drop(gate);
+                }
+                assert_eq!(answers.join().unwrap(), (true, true));
+            });
+        }
+    });
 }
 
 /// Reads a key that it doesn't declare, and doesn't mind that it can't.
