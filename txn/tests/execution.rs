@@ -89,7 +89,7 @@ impl Scene {
     fn seen_by(&self, snapshot: &Snapshot, key: &str) -> Option<String> {
         let mut seen = None;
         let mut visit = |version: Option<synod_storage::Version<'_>>| {
-            seen = version.and_then(|version| version.value()).map(text);
+            seen = version.and_then(synod_storage::Version::value).map(text);
         };
         self.store.read_at(snapshot, &self.table, key.as_bytes(), &mut visit).unwrap();
         seen
@@ -116,7 +116,7 @@ impl Running {
     fn get(&mut self, key: &str) -> Option<String> {
         let mut seen = None;
         let mut visit = |version: Option<synod_storage::Version<'_>>| {
-            seen = version.and_then(|version| version.value()).map(text);
+            seen = version.and_then(synod_storage::Version::value).map(text);
         };
         self.execution.read(&self.table, key.as_bytes(), Intent::Read, &mut visit).unwrap();
         seen
@@ -220,7 +220,7 @@ fn who_comes_before_sees_nothing_of_what_comes_after() {
     later.write("c", None);
     let check = |earlier: &mut Running, when: &str| {
         let seen = ["a", "b", "c", "d"].map(|key| earlier.get(key));
-        assert_eq!(seen.map(|seen| seen.unwrap_or_default()), ["1", "", "1", "1"], "{when}");
+        assert_eq!(seen.map(Option::unwrap_or_default), ["1", "", "1", "1"], "{when}");
         assert_eq!(earlier.keys(Direction::Forward), ["a", "c", "d"], "{when}");
         assert_eq!(earlier.keys(Direction::Backward), ["d", "c", "a"], "{when}");
     };
