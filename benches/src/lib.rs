@@ -16,6 +16,7 @@
 
 pub mod calibrate;
 pub mod checkpoints;
+pub mod driver;
 pub mod error;
 pub mod garbage;
 pub mod history;
@@ -26,12 +27,14 @@ pub mod progress;
 mod put_rows;
 pub mod random;
 pub mod recording;
+pub mod target;
 pub mod tpcc;
+pub mod workload;
 pub mod zipf;
 
 pub use error::{Error, Result};
 
 /// Makes all procedures of these workloads known: without them, a database whose log has some can't be opened.
 pub fn register(options: synod::Options) -> synod::Options {
-    micro::register(tpcc::register(options)).procedure::<put_rows::PutRows>()
+    target::register(micro::register(tpcc::register(options))).procedure::<put_rows::PutRows>()
 }

@@ -16,6 +16,9 @@
 
 use crate::random::Random;
 
+/// Exponents that differ from 1 by so little that it makes no difference.
+const NEAR: f64 = 1e-8;
+
 /// Draws ranks in `0..n` under Zipf's law with exponent `theta`.
 #[derive(Clone, Copy, Debug)]
 pub struct Zipf {
@@ -34,10 +37,10 @@ impl Zipf {
     ///
     /// # Panics
     ///
-    /// If `n` is 0 or `theta` isn't strictly between 0 and 1.
+    /// If `n` is 0 or `theta` is negative or no number.
     pub fn new(n: u64, theta: f64) -> Zipf {
         assert!(n > 0, "a Zipf distribution needs at least one rank");
-        assert!(theta > 0.0 && theta < 1.0, "theta must lie strictly between 0 and 1, it is {theta}");
+        assert!(theta >= 0.0 && theta.is_finite(), "theta must be 0 or more, it is {theta}");
         let mut zipf =
             Zipf { ranks: n as f64, theta, integral_first: 0.0, integral_last: 0.0, surely_accepted: 0.0 };
         zipf.integral_first = zipf.integral(1.5) - 1.0;
@@ -51,14 +54,23 @@ impl Zipf {
         x.powf(-self.theta)
     }
 
-    /// An antiderivative of the weight.
+    /// An antiderivative of the weight: `(x^(1-θ) - 1) / (1-θ)`, which is `ln x` where θ is 1.
     fn integral(&self, x: f64) -> f64 {
-        x.powf(1.0 - self.theta) / (1.0 - self.theta)
+        let (rest, logarithm) = (1.0 - self.theta, x.ln());
+        match (rest * logarithm).abs() {
+            // Nearer to 1 the quotient would lose its digits: the first terms of its series.
+            small if small < NEAR => logarithm * (1.0 + rest * logarithm / 2.0),
+            _ => (rest * logarithm).exp_m1() / rest,
+        }
     }
 
     /// Where the antiderivative has the value `y`.
     fn inverse_integral(&self, y: f64) -> f64 {
-        (y * (1.0 - self.theta)).powf(1.0 / (1.0 - self.theta))
+        let rest = 1.0 - self.theta;
+        match (rest * y).abs() {
+            small if small < NEAR => (y * (1.0 - rest * y / 2.0)).exp(),
+            _ => ((rest * y).ln_1p() / rest).exp(),
+        }
     }
 
     /// The next rank; 0 is the most frequent one.
@@ -94,7 +106,15 @@ mod tests {
 
     #[test]
     fn frequencies_follow_the_law() {
-        for (n, theta, seed) in [(1_000usize, 0.9, 5), (50, 0.5, 6), (200, 0.99, 7)] {
+        let cases = [
+            (1_000usize, 0.9, 5),
+            (50, 0.5, 6),
+            (200, 0.99, 7),
+            (300, 1.0, 8),
+            (1_000, 1.2, 9),
+            (20, 0.0, 10),
+        ];
+        for (n, theta, seed) in cases {
             let draws = 1_000_000u32;
             let zipf = Zipf::new(n as u64, theta);
             let mut random = Random::new(seed, 0);

@@ -1,0 +1,264 @@
+//! This engine, in each of its modes.
+
+use super::{About, Client, OpenOptions, Outcome, Row, Stop, TableNumber, Tally, Target, Txn, Work};
+use crate::error::{Error, Result};
+use crate::put_rows::Rows;
+use crate::workload::{Answer, Job, Touch};
+use serde::{Deserialize, Serialize};
+use synod::{
+    Declaration, Durability, Engine, Isolation, Mode, Options, Procedure, Table, TransactOptions,
+    Transaction, TransactionOptions, View,
+};
+
+/// Makes the procedure known.
+pub(crate) fn register(options: Options) -> Options {
+    options.procedure::<RunJob>()
+}
+
+/// An open engine of ours.
+pub struct SynodTarget {
+    engine: Engine,
+    tables: Vec<Table>,
+    about: About,
+    durability: Durability,
+    options: TransactOptions,
+}
+
+impl SynodTarget {
+    /// Opens one.
+    ///
+    /// # Errors
+    ///
+    /// If the mode lacks the level, or the engine can't be opened.
+    pub fn open(mode: Mode, isolation: Isolation, place: &OpenOptions) -> Result<SynodTarget> {
+        let options = Options::new().mode(mode).isolation(isolation).durability(place.durability);
+        let engine = Engine::open(&place.directory, crate::register(options))?;
+        let tables = place.tables.iter().map(|name| engine.table(name)).collect::<synod::Result<_>>()?;
+        let about = about(mode, isolation, place.durability);
+        let transaction = TransactionOptions::new().durability(place.durability);
+        let options = TransactOptions { transaction, ..TransactOptions::default() };
+        Ok(SynodTarget { engine, tables, about, durability: place.durability, options })
+    }
+}
+
+/// The name under which a mode at a level appears: `mvcc`, `mvcc@snapshot`.
+pub fn name_of(mode: Mode, isolation: Isolation) -> String {
+    match isolation {
+        Isolation::Serializable => mode.to_string(),
+        weaker => format!("{mode}@{weaker}"),
+    }
+}
+
+fn about(mode: Mode, isolation: Isolation, durability: Durability) -> About {
+    let allows: &[&str] = match isolation {
+        Isolation::Serializable => &[],
+        Isolation::Snapshot => &["write skew"],
+        Isolation::RepeatableRead => &["phantoms"],
+        Isolation::ReadCommitted => &["lost updates", "fuzzy reads", "phantoms", "write skew"],
+        Isolation::ReadUncommitted => {
+            &["dirty reads", "lost updates", "fuzzy reads", "phantoms", "write skew"]
+        }
+    };
+    let waits_for = match durability {
+        Durability::None => "nothing: it isn't logged",
+        Durability::Buffered => "nothing: the log is written and flushed behind",
+        Durability::Group => "its log is flushed, together with that of others",
+        Durability::Sync => "its log is flushed",
+    };
+    About {
+        name: name_of(mode, isolation),
+        engine: format!("synod {}", env!("CARGO_PKG_VERSION")),
+        isolation: format!("strict {isolation}").replace("strict snapshot", "snapshot"),
+        allows: allows.iter().map(ToString::to_string).collect(),
+        durability: waits_for.to_string(),
+        has_concurrent_writers: true,
+        notes: match mode {
+            Mode::Deterministic => vec!["transactions are procedures with declared footprints".to_string()],
+            _ => vec![],
+        },
+    }
+}
+
+impl Target for SynodTarget {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn client(&self) -> Result<Box<dyn Client + '_>> {
+        Ok(Box::new(SynodClient { target: self }))
+    }
+
+    fn settle(&self) -> Result<()> {
+        // What isn't logged needs no checkpoint that makes the log short.
+        if self.durability != Durability::None {
+            self.engine.checkpoint()?;
+        }
+        Ok(())
+    }
+}
+
+/// The engine can be used by all threads; there is nothing to hold.
+struct SynodClient<'t> {
+    target: &'t SynodTarget,
+}
+
+impl SynodClient<'_> {
+    fn view(&self, work: &mut Work<'_>) -> Result<(), Stop> {
+        let transaction = self.target.engine.begin(TransactionOptions::new().read_only())?;
+        work(&mut Access { transaction: &transaction, tables: &self.tables() })?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        self.target.tables.iter().collect()
+    }
+
+    /// Runs a job that writes, under a mode that runs transactions as they go.
+    fn transact(&mut self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
+        let tables = self.tables();
+        let outcome = self.target.engine.transact_with(&self.target.options, |transaction| {
+            job.run(&mut Access { transaction, tables: &tables })
+        });
+        match outcome {
+            Ok(committed) => {
+                committed.aborts.iter().for_each(|abort| tally.count(abort.kind()));
+                committed.handle.wait()?;
+                Ok(Outcome::Committed(committed.value))
+            }
+            Err(Stop::Rejected(_)) => Ok(Outcome::Rejected),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Conflict(reason)) => unreachable!("the engine tries again by itself: {reason}"),
+        }
+    }
+}
+
+impl Client for SynodClient<'_> {
+    fn attempt(&mut self, only_reads: bool, work: &mut Work<'_>) -> Result<(), Stop> {
+        if only_reads {
+            return self.view(work);
+        }
+        let transaction = self.target.engine.begin(TransactionOptions::new())?;
+        work(&mut Access { transaction: &transaction, tables: &self.tables() })?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn load(&mut self, rows: &[Row]) -> Result<()> {
+        let mut batch = Rows::default();
+        rows.iter().for_each(|(table, key, value)| batch.push(&self.target.tables[*table], key, value));
+        batch.write(&self.target.engine, Durability::None)
+    }
+
+    fn execute(&mut self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
+        if job.only_reads() {
+            let mut answer = Answer::default();
+            let viewed = self.view(&mut |txn| job.run(txn).map(|answered| answer = answered));
+            return match viewed {
+                Ok(()) => Ok(Outcome::Committed(answer)),
+                Err(Stop::Rejected(_)) => Ok(Outcome::Rejected),
+                Err(Stop::Failed(error)) => Err(error),
+                Err(Stop::Conflict(reason)) => unreachable!("a snapshot is never given up: {reason}"),
+            };
+        }
+        if self.target.engine.mode() != Mode::Deterministic {
+            return self.transact(job, tally);
+        }
+        match self.target.engine.execute(RunJob(job.clone())) {
+            Ok(executed) => executed.output.map(Outcome::Committed).map_err(Error::Settings),
+            Err(synod::Error::Rejected { .. }) => Ok(Outcome::Rejected),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+type Tables<'t> = smallvec::SmallVec<[&'t Table; 4]>;
+
+/// A transaction of ours.
+struct Access<'a> {
+    transaction: &'a Transaction,
+    tables: &'a [&'a Table],
+}
+
+/// Makes `value` what was found.
+fn copy(found: Option<&[u8]>, value: &mut Vec<u8>) -> bool {
+    value.clear();
+    value.extend_from_slice(found.unwrap_or_default());
+    found.is_some()
+}
+
+impl Txn for Access<'_> {
+    fn get(&mut self, table: TableNumber, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Stop> {
+        Ok(self.transaction.get_with(self.tables[table], key, |found| copy(found, value))?)
+    }
+
+    fn get_for_update(&mut self, table: TableNumber, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Stop> {
+        Ok(self.transaction.get_for_update_with(self.tables[table], key, |found| copy(found, value))?)
+    }
+
+    fn put(&mut self, table: TableNumber, key: &[u8], value: &[u8]) -> Result<(), Stop> {
+        Ok(self.transaction.put(self.tables[table], key, value)?)
+    }
+
+    fn delete(&mut self, table: TableNumber, key: &[u8]) -> Result<(), Stop> {
+        self.transaction.delete(self.tables[table], key)?;
+        Ok(())
+    }
+
+    fn scan(
+        &mut self,
+        table: TableNumber,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Stop> {
+        let mut scan = match to {
+            [] => self.transaction.scan(self.tables[table], from..),
+            to => self.transaction.scan(self.tables[table], from..to),
+        };
+        while let Some((key, value)) = scan.next_ref()? {
+            if !each(key, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A job as a procedure.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RunJob(Job);
+
+impl Procedure for RunJob {
+    const NAME: &'static str = "bench.job";
+
+    /// What it has answered, or why it failed: then the run is void, and what it has written doesn't matter.
+    type Output = std::result::Result<Answer, String>;
+
+    fn declare(&self, footprint: &mut Declaration<'_>) -> synod::Result<()> {
+        let names = self.0.tables();
+        let tables: Tables<'_> =
+            names.iter().map(|name| footprint.table(name)).collect::<synod::Result<_>>()?;
+        let is_known = self.0.declare(&mut |touch| match touch {
+            Touch::Read(table, key) => footprint.read_in(tables[table], key),
+            Touch::Write(table, key) => footprint.write_in(tables[table], key),
+            Touch::ReadRange(table, from, []) => footprint.read_range(tables[table], from..),
+            Touch::ReadRange(table, from, to) => footprint.read_range(tables[table], from..to),
+        });
+        if !is_known {
+            footprint.unknown();
+        }
+        Ok(())
+    }
+
+    fn run(&self, view: &View<'_>) -> synod::Result<Self::Output> {
+        let names = self.0.tables();
+        let tables: Tables<'_> = names.iter().map(|name| view.table(name)).collect::<synod::Result<_>>()?;
+        match self.0.run(&mut Access { transaction: view, tables: &tables }) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(Stop::Rejected(reason) | Stop::Conflict(reason)) => Err(synod::Error::rejected(reason)),
+            Err(Stop::Failed(Error::Engine(error))) => Err(error),
+            Err(Stop::Failed(error)) => Ok(Err(error.to_string())),
+        }
+    }
+}

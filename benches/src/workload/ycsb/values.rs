@@ -1,0 +1,42 @@
+//! What a value consists of: a stamp, the key, and a filling that follows from both.
+
+/// Odd, and without a pattern in its bits.
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Makes `value` the one of this key with this stamp.
+pub(super) fn fill(key: u64, stamp: u64, bytes: usize, value: &mut Vec<u8>) {
+    value.clear();
+    value.extend_from_slice(&stamp.to_le_bytes());
+    value.extend_from_slice(&key.to_le_bytes());
+    let mut word = key.wrapping_mul(MULTIPLIER) ^ stamp;
+    while value.len() < bytes {
+        word = word.wrapping_mul(MULTIPLIER).wrapping_add(MULTIPLIER);
+        value.extend_from_slice(&word.to_le_bytes());
+    }
+    value.truncate(bytes);
+}
+
+/// The stamp of a value, if it belongs to this key. Looks at no more than the head.
+pub(super) fn stamp_of(value: &[u8], key: u64) -> Option<u64> {
+    let (stamp, rest) = value.split_first_chunk()?;
+    let (owner, _) = rest.split_first_chunk()?;
+    (u64::from_le_bytes(*owner) == key).then(|| u64::from_le_bytes(*stamp))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_tell_their_keys_and_stamps() {
+        let (mut value, mut other) = (Vec::new(), Vec::new());
+        for bytes in [16, 17, 100, 1_000] {
+            fill(7, 3, bytes, &mut value);
+            assert_eq!((value.len(), stamp_of(&value, 7), stamp_of(&value, 8)), (bytes, Some(3), None));
+            fill(7, 4, bytes, &mut other);
+            assert_ne!(value, other);
+        }
+        assert_ne!(value[16..], other[16..], "the filling follows from the stamp");
+        assert_eq!(stamp_of(&value[..15], 7), None);
+    }
+}
