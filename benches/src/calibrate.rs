@@ -15,6 +15,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,6 +29,8 @@ pub const LOOKUP_THETA: f64 = 0.9;
 const BLOCK_BYTES: usize = 4096;
 const FLUSH_FILE_BLOCKS: u64 = 256;
 const FLUSHES: usize = 40;
+const ADDITIONS: u32 = 1_000_000;
+const ROUND_TRIPS: usize = 500;
 
 /// What one look-up and one flush cost here.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -75,6 +79,59 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 pub fn lookup_ns() -> f64 {
     let lookups = Lookups::new(LOOKUP_ENTRIES, 200_000);
     median((0..5).map(|_| lookups.measure_ns()).collect())
+}
+
+/// An atomic addition to a number that no other thread touches, in nanoseconds: the least that any lock costs twice.
+pub fn atomic_ns() -> f64 {
+    let number = std::sync::atomic::AtomicU64::new(0);
+    let once = || {
+        let started = Instant::now();
+        for _ in 0..ADDITIONS {
+            black_box(&number).fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        started.elapsed().as_nanos() as f64 / f64::from(ADDITIONS)
+    };
+    median((0..5).map(|_| once()).collect())
+}
+
+/// A byte to another thread and back, over a loopback connection, in nanoseconds: what an engine behind a socket would
+/// have to add to every transaction.
+///
+/// # Errors
+///
+/// If there is no loopback interface.
+pub fn round_trip_ns() -> Result<f64> {
+    let failed = |source| Error::io("cannot measure a round trip over", Path::new("127.0.0.1"), source);
+    measure_round_trips()
+        .map(|trips| median(trips.iter().map(|trip| trip.as_nanos() as f64).collect()))
+        .map_err(failed)
+}
+
+fn measure_round_trips() -> std::io::Result<Vec<Duration>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut near = TcpStream::connect(listener.local_addr()?)?;
+    let (mut far, _) = listener.accept()?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    std::thread::scope(|scope| {
+        let echo = scope.spawn(move || {
+            let mut byte = [0];
+            while far.read(&mut byte)? > 0 {
+                far.write_all(&byte)?;
+            }
+            Ok(())
+        });
+        let trip = |near: &mut TcpStream| {
+            let started = Instant::now();
+            near.write_all(&[1])?;
+            near.read_exact(&mut [0])?;
+            Ok(started.elapsed())
+        };
+        let trips = (0..ROUND_TRIPS).map(|_| trip(&mut near)).collect();
+        drop(near);
+        echo.join().unwrap_or_else(|_| Err(std::io::Error::other("the far end has panicked")))?;
+        trips
+    })
 }
 
 /// F in nanoseconds: the median of forty flushes in `directory`, in a file that is removed afterwards.
@@ -126,6 +183,7 @@ mod tests {
     fn lookups_and_flushes_take_time_and_leave_nothing() {
         assert!(Lookups::new(10_000, 10_000).measure_ns() > 0.0);
         let directory = tempfile::tempdir().expect("a temporary directory");
+        assert!(atomic_ns() > 0.0 && round_trip_ns().expect("a loopback interface") > 0.0);
         assert!(flush_ns(directory.path()).expect("flushes") > 0.0);
         assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0);
     }

@@ -34,6 +34,10 @@ pub enum Error {
         problem: &'static str,
     },
 
+    /// A rule of the workload was broken before the eyes of a transaction.
+    #[error("{0}")]
+    Violated(String),
+
     /// The settings contradict each other, or the database at hand.
     #[error("{0}")]
     Settings(String),

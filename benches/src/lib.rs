@@ -14,6 +14,7 @@
 //! | [`random`], [`zipf`] | seeded randomness |
 //! | [`latency`], [`machine`], [`progress`] | measuring and showing |
 
+pub mod allocations;
 pub mod calibrate;
 pub mod checkpoints;
 pub mod driver;

@@ -29,6 +29,42 @@ fn cpu_clock(clock: libc::clockid_t) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// Bytes that the process has handed to the system to be written so far, to files and elsewhere; 0 where `/proc` isn't
+/// there.
+pub fn written_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let written = text.lines().find_map(|line| line.strip_prefix("wchar:"));
+    written.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
+}
+
+/// What the machine says of itself.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The processor's name.
+    pub processor: String,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// The operating system and its version.
+    pub system: String,
+}
+
+/// Asks the machine what it is; "unknown" and 0 where `/proc` isn't there.
+pub fn describe() -> Description {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let after = |text: &str, label: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(label));
+        line.map(|rest| rest.trim_start_matches([' ', '\t', ':']).trim().to_string())
+    };
+    let memory = after(&read("/proc/meminfo"), "MemTotal");
+    let kibibytes = memory.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+    let release = read("/proc/sys/kernel/osrelease");
+    Description {
+        processor: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".to_string()),
+        memory_bytes: kibibytes.map_or(0, |kibibytes| kibibytes * 1024),
+        system: format!("{} {}", std::env::consts::OS, release.trim()),
+    }
+}
+
 /// The memory of the process, as the kernel counts it; zeros where `/proc` isn't there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {

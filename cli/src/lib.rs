@@ -42,7 +42,12 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Bench { bench: Bench::Tpcc(arguments) } => exit(commands::tpcc::run(&arguments)),
         Command::Bench { bench: Bench::Micro(arguments) } => exit(commands::micro::run(&arguments)),
-        Command::Bench { bench: Bench::Contention(arguments) } => exit(commands::contention::run(&arguments)),
+        Command::Bench { bench: Bench::Ycsb(arguments) } => {
+            exit(commands::contest::run(&*arguments, &arguments.contest))
+        }
+        Command::Bench { bench: Bench::Contention(arguments) } => {
+            exit(commands::contest::run(&*arguments, &arguments.contest))
+        }
         Command::Bench { bench: Bench::Gc(arguments) } => exit(commands::gc::run(&arguments)),
         Command::Bench { bench: Bench::Checkpoint(arguments) } => exit(commands::checkpoint::run(&arguments)),
         Command::Anomalies(arguments) => exit(commands::anomalies::run(&arguments)),

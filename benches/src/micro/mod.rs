@@ -10,15 +10,11 @@
 
 mod audit;
 mod commits;
-mod contention;
 mod operations;
 mod store;
 mod work;
 
 pub use audit::{AuditReport, Cost, Setting, Workload, measure_audit};
-pub use contention::{
-    CONTENDERS, Contender, ContentionReport, ContentionRow, Goodput, KEYS, Keys, measure_contention,
-};
 pub use work::Pattern;
 pub(crate) use work::register;
 

@@ -21,6 +21,7 @@ use crate::workload::{Answer, Job};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// A table, by its place in [`Workload::tables`](crate::workload::Workload::tables).
 pub type TableNumber = usize;
@@ -95,6 +96,17 @@ pub trait Client {
     fn execute(&mut self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
         retry::until_done(self, job, tally)
     }
+
+    /// Hands in a job that was `due` then. Once as many are in flight as the target was opened for, gives the outcome of
+    /// the one that was handed in first, and when that was due.
+    fn submit(&mut self, job: &Job, due: Instant, tally: &mut Tally) -> Result<Option<(Outcome, Instant)>> {
+        self.execute(job, tally).map(|outcome| Some((outcome, due)))
+    }
+
+    /// The outcome of the one that was handed in first, if there is one in flight.
+    fn take_in_flight(&mut self) -> Result<Option<(Outcome, Instant)>> {
+        Ok(None)
+    }
 }
 
 /// What became of a job.
@@ -164,6 +176,8 @@ pub struct OpenOptions {
     pub durability: ::synod::Durability,
     /// How many threads will use it at the same time, at most.
     pub threads: usize,
+    /// How many transactions each of them has in flight; more than one only where the target can.
+    pub in_flight: usize,
 }
 
 /// Takes it that nothing was in the way.

@@ -5,9 +5,11 @@ use crate::error::{Error, Result};
 use crate::put_rows::Rows;
 use crate::workload::{Answer, Job, Touch};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::time::Instant;
 use synod::{
-    Declaration, Durability, Engine, Isolation, Mode, Options, Procedure, Table, TransactOptions,
-    Transaction, TransactionOptions, View,
+    CommitHandle, Declaration, Durability, Engine, Executed, Isolation, Mode, Options, Procedure, Table,
+    Ticket, TransactOptions, Transaction, TransactionOptions, View,
 };
 
 /// Makes the procedure known.
@@ -21,6 +23,7 @@ pub struct SynodTarget {
     tables: Vec<Table>,
     about: About,
     durability: Durability,
+    in_flight: usize,
     options: TransactOptions,
 }
 
@@ -37,7 +40,8 @@ impl SynodTarget {
         let about = about(mode, isolation, place.durability);
         let transaction = TransactionOptions::new().durability(place.durability);
         let options = TransactOptions { transaction, ..TransactOptions::default() };
-        Ok(SynodTarget { engine, tables, about, durability: place.durability, options })
+        let (durability, in_flight) = (place.durability, place.in_flight);
+        Ok(SynodTarget { engine, tables, about, durability, in_flight, options })
     }
 }
 
@@ -85,7 +89,7 @@ impl Target for SynodTarget {
     }
 
     fn client(&self) -> Result<Box<dyn Client + '_>> {
-        Ok(Box::new(SynodClient { target: self }))
+        Ok(Box::new(SynodClient { target: self, in_flight: VecDeque::new() }))
     }
 
     fn settle(&self) -> Result<()> {
@@ -97,12 +101,49 @@ impl Target for SynodTarget {
     }
 }
 
-/// The engine can be used by all threads; there is nothing to hold.
+/// One thread's use of an engine.
 struct SynodClient<'t> {
     target: &'t SynodTarget,
+    /// What was handed in and isn't answered, in that order, and when it was due.
+    in_flight: VecDeque<(Pending, Instant)>,
+}
+
+/// What was handed in.
+enum Pending {
+    /// It is over.
+    Over(Outcome),
+    /// It has committed, and may not be durable.
+    Commit(CommitHandle, Answer),
+    /// It has its place in the order, and may not have run.
+    Procedure(Ticket<<RunJob as Procedure>::Output>),
+}
+
+impl Pending {
+    fn wait(self) -> Result<Outcome> {
+        match self {
+            Pending::Over(outcome) => Ok(outcome),
+            Pending::Commit(handle, answer) => {
+                handle.wait()?;
+                Ok(Outcome::Committed(answer))
+            }
+            Pending::Procedure(ticket) => executed(ticket.wait()),
+        }
+    }
+}
+
+fn executed(answer: synod::Result<Executed<<RunJob as Procedure>::Output>>) -> Result<Outcome> {
+    match answer {
+        Ok(executed) => executed.output.map(Outcome::Committed).map_err(Error::Violated),
+        Err(synod::Error::Rejected { .. }) => Ok(Outcome::Rejected),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl SynodClient<'_> {
+    fn tables(&self) -> Tables<'_> {
+        self.target.tables.iter().collect()
+    }
+
     fn view(&self, work: &mut Work<'_>) -> Result<(), Stop> {
         let transaction = self.target.engine.begin(TransactionOptions::new().read_only())?;
         work(&mut Access { transaction: &transaction, tables: &self.tables() })?;
@@ -110,12 +151,19 @@ impl SynodClient<'_> {
         Ok(())
     }
 
-    fn tables(&self) -> Tables<'_> {
-        self.target.tables.iter().collect()
+    /// Runs a job that only reads.
+    fn query(&self, job: &Job) -> Result<Outcome> {
+        let mut answer = Answer::default();
+        match self.view(&mut |txn| job.run(txn).map(|answered| answer = answered)) {
+            Ok(()) => Ok(Outcome::Committed(answer)),
+            Err(Stop::Rejected(_)) => Ok(Outcome::Rejected),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Conflict(reason)) => unreachable!("a snapshot is never given up: {reason}"),
+        }
     }
 
     /// Runs a job that writes, under a mode that runs transactions as they go.
-    fn transact(&mut self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
+    fn transact(&self, job: &Job, tally: &mut Tally) -> Result<Pending> {
         let tables = self.tables();
         let outcome = self.target.engine.transact_with(&self.target.options, |transaction| {
             job.run(&mut Access { transaction, tables: &tables })
@@ -123,10 +171,9 @@ impl SynodClient<'_> {
         match outcome {
             Ok(committed) => {
                 committed.aborts.iter().for_each(|abort| tally.count(abort.kind()));
-                committed.handle.wait()?;
-                Ok(Outcome::Committed(committed.value))
+                Ok(Pending::Commit(committed.handle, committed.value))
             }
-            Err(Stop::Rejected(_)) => Ok(Outcome::Rejected),
+            Err(Stop::Rejected(_)) => Ok(Pending::Over(Outcome::Rejected)),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Conflict(reason)) => unreachable!("the engine tries again by itself: {reason}"),
         }
@@ -152,23 +199,39 @@ impl Client for SynodClient<'_> {
 
     fn execute(&mut self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
         if job.only_reads() {
-            let mut answer = Answer::default();
-            let viewed = self.view(&mut |txn| job.run(txn).map(|answered| answer = answered));
-            return match viewed {
-                Ok(()) => Ok(Outcome::Committed(answer)),
-                Err(Stop::Rejected(_)) => Ok(Outcome::Rejected),
-                Err(Stop::Failed(error)) => Err(error),
-                Err(Stop::Conflict(reason)) => unreachable!("a snapshot is never given up: {reason}"),
-            };
+            self.query(job)
+        } else if self.target.engine.mode() == Mode::Deterministic {
+            let procedure = RunJob(job.clone());
+            executed(self.target.engine.execute_with(self.target.options.transaction, procedure))
+        } else {
+            self.transact(job, tally)?.wait()
         }
-        if self.target.engine.mode() != Mode::Deterministic {
-            return self.transact(job, tally);
+    }
+
+    fn submit(&mut self, job: &Job, due: Instant, tally: &mut Tally) -> Result<Option<(Outcome, Instant)>> {
+        if self.target.in_flight == 1 {
+            return self.execute(job, tally).map(|outcome| Some((outcome, due)));
         }
-        match self.target.engine.execute(RunJob(job.clone())) {
-            Ok(executed) => executed.output.map(Outcome::Committed).map_err(Error::Settings),
-            Err(synod::Error::Rejected { .. }) => Ok(Outcome::Rejected),
-            Err(error) => Err(error.into()),
-        }
+        let oldest = match self.in_flight.len() >= self.target.in_flight {
+            true => self.take_in_flight()?,
+            false => None,
+        };
+        let pending = if job.only_reads() {
+            Pending::Over(self.query(job)?)
+        } else if self.target.engine.mode() == Mode::Deterministic {
+            Pending::Procedure(
+                self.target.engine.submit_with(self.target.options.transaction, RunJob(job.clone()))?,
+            )
+        } else {
+            self.transact(job, tally)?
+        };
+        self.in_flight.push_back((pending, due));
+        Ok(oldest)
+    }
+
+    fn take_in_flight(&mut self) -> Result<Option<(Outcome, Instant)>> {
+        let Some((pending, due)) = self.in_flight.pop_front() else { return Ok(None) };
+        Ok(Some((pending.wait()?, due)))
     }
 }
 

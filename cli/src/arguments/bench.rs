@@ -1,6 +1,6 @@
 //! The arguments of `synod bench`.
 
-use super::{Arguments, Modes};
+use super::{Arguments, HotArguments, Modes, YcsbArguments};
 use crate::render::units::count;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Subcommand};
@@ -15,10 +15,12 @@ use synod_bench::tpcc::Mix;
 pub enum Bench {
     /// An order-entry workload after TPC-C: load, run, check the twelve consistency conditions.
     Tpcc(TpccArguments),
+    /// Records read, updated and scanned by keys of some popularity, after YCSB, on modes and other engines.
+    Ycsb(Box<YcsbArguments>),
+    /// Transactions that meet on a few hot records, and otherwise touch cold ones, on modes and other engines.
+    Contention(Box<HotArguments>),
     /// Single operations, as multiples of one look-up (L) and one flush (F) of this machine.
     Micro(MicroArguments),
-    /// Who wins where: short transactions under every mode, from hardly any contention to a lot of it.
-    Contention(ContentionArguments),
     /// Memory under endless updates of few records.
     Gc(GcArguments),
     /// Checkpoints: how fast they are written and loaded, and what they cost transactions beside them.
@@ -235,48 +237,6 @@ impl MicroArguments {
     }
 }
 
-/// How `contention` measures.
-#[derive(Args, Clone, Debug)]
-pub struct ContentionArguments {
-    /// Records of the table
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub records: u64,
-
-    /// Threads that run transactions at the same time
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: u16,
-
-    /// Rounds, in each of which the modes take turns; figures are medians over them
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    pub rounds: u16,
-
-    /// Operations of each thread in a turn, ten of them a transaction
-    #[arg(long, value_name = "N", default_value_t = 400_000, value_parser = clap::value_parser!(u32).range(10..))]
-    pub operations: u32,
-
-    /// Directory for the databases [default: temporary, removed at the end]
-    #[arg(long, value_name = "DIR")]
-    pub path: Option<PathBuf>,
-
-    /// Also write everything to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
-impl ContentionArguments {
-    /// How it is measured.
-    pub fn options(&self) -> MicroOptions {
-        MicroOptions {
-            mode: Mode::default(),
-            records: self.records,
-            threads: usize::from(self.threads),
-            rounds: usize::from(self.rounds),
-            operations: self.operations as usize,
-            records_history: false,
-        }
-    }
-}
-
 /// How `gc` updates.
 #[derive(Args, Clone, Debug)]
 pub struct GcArguments {
@@ -330,11 +290,11 @@ pub struct CheckpointArguments {
 }
 
 /// Ends the program as clap does for arguments that contradict each other.
-fn conflict(explanation: &str) -> ! {
+pub(crate) fn conflict(explanation: &str) -> ! {
     Arguments::command().error(ErrorKind::ArgumentConflict, explanation).exit()
 }
 
-fn positive_seconds(text: &str) -> Result<f64, String> {
+pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 1e7 => Ok(seconds),
         _ => Err("a number of seconds above 0 is needed".to_string()),

@@ -3,20 +3,23 @@
 mod anomalies;
 mod bench;
 mod check;
+mod contest;
 mod data;
 mod modes;
 mod replay;
+mod workloads;
 
 pub use anomalies::AnomaliesArguments;
-pub use bench::{
-    Bench, CheckpointArguments, ContentionArguments, GcArguments, MicroArguments, TpccArguments,
-};
+pub(crate) use bench::conflict;
+pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
 pub use check::{Assumption, CheckArguments};
+pub use contest::{Contenders, ContestArguments, Sweep, Vary};
 pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
 };
 pub use modes::Modes;
 pub use replay::ReplayArguments;
+pub use workloads::{DataArguments, HotArguments, WorkloadArguments, YcsbArguments};
 
 use clap::{Parser, Subcommand};
 

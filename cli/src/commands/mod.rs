@@ -4,7 +4,7 @@ pub(crate) mod anomalies;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
-pub(crate) mod contention;
+pub(crate) mod contest;
 pub(crate) mod dump;
 pub(crate) mod gc;
 mod history;

@@ -3,7 +3,6 @@
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod compare;
-pub(crate) mod contention;
 pub(crate) mod gc;
 pub(crate) mod micro;
 pub(crate) mod moment;
