@@ -27,6 +27,7 @@ mod shuttle_tests;
 mod snapshot;
 mod stats;
 mod store;
+mod together;
 mod two_phase;
 mod versions;
 mod visibility;
@@ -47,11 +48,12 @@ pub use optimistic::Optimistic;
 pub use oracle::Oracle;
 pub use protocol::{
     ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Protocol, Savepoint, Visit,
-    VisitKey,
+    VisitKey, VisitNth,
 };
 pub use registry::{Registry, TRANSACTIONS_MAX, TransactionId};
 pub use snapshot::{SNAPSHOTS_MAX, Snapshot};
 pub use stats::{AbortCounts, IsolationCounts, LevelCounts, TransactionCounts};
 pub use store::{RecoveredGarbage, Store, StoreOptions};
+pub use together::TOGETHER_MAX;
 pub use two_phase::TwoPhaseLocking;
 pub use versions::{ChainLink, DatedValue, VisitVersions, Writer};

@@ -123,6 +123,9 @@ pub struct CommitReceipt {
 /// Receives what a transaction sees of a key: nothing at all, a value, or a tombstone.
 pub type VisitKey<'a> = dyn FnMut(Option<Version<'_>>) + 'a;
 
+/// Sees the version of each of several keys, in their order: the key's place among them, and its version.
+pub type VisitNth<'a> = dyn FnMut(usize, Option<Version<'_>>) + 'a;
+
 /// Receives the key of each record of a scan, and what the transaction sees of it: a value, or a tombstone.
 pub type Visit<'a> = dyn FnMut(&[u8], Version<'_>) + 'a;
 
@@ -166,6 +169,15 @@ pub trait ActiveTransaction: Any + Send {
         intent: Intent,
         visit: &mut VisitKey<'_>,
     ) -> Result<()>;
+
+    /// Reads [`TOGETHER_MAX`](crate::TOGETHER_MAX) keys or fewer, each as [`ActiveTransaction::read`] does, in their order;
+    /// but looks them up side by side, where that helps.
+    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+        let mut read = |(nth, key): (usize, &&[u8])| {
+            self.read(table, key, Intent::Read, &mut |version| visit(nth, version))
+        };
+        keys.iter().enumerate().try_for_each(&mut read)
+    }
 
     /// Writes a value, or deletes with `None`. Returns whether there was a value before, if `expect` asks for it.
     fn write(&mut self, table: &Arc<Table>, key: &[u8], value: Option<&[u8]>, expect: Expect)

@@ -17,9 +17,11 @@ use crate::graveyard::Graveyard;
 use crate::read_marks::ReadMarks;
 use crate::registry::Registry;
 use crate::snapshot::{Readers, Snapshots};
+use crate::together::{if_alive, look_up};
 use crate::visibility::visible_at;
 use crate::{
     Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, TransactionId, Visit, VisitKey,
+    VisitNth,
 };
 
 /// How many records ahead of itself a scan asks for versions.
@@ -336,6 +338,28 @@ impl Store {
             .and_then(|record| visible_at(record, snapshot.timestamp(), &self.registry));
         visit(version);
         Ok(version.map_or(Timestamp::MIN, commit_timestamp))
+    }
+
+    /// Reads [`TOGETHER_MAX`](crate::TOGETHER_MAX) keys or fewer at a snapshot, as [`Store::read_at`] each, but side by side;
+    /// returns the newest commit timestamp of what it saw.
+    pub fn read_together_at(
+        &self,
+        snapshot: &Snapshot,
+        table: &Table,
+        keys: &[&[u8]],
+        visit: &mut VisitNth<'_>,
+    ) -> Result<Timestamp> {
+        keys.iter().try_for_each(|key| synod_storage::check_key(key))?;
+        let guard = crossbeam_epoch::pin();
+        let found = look_up(table, keys, &guard);
+        let mut newest = Timestamp::MIN;
+        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
+            let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
+            let version = record.and_then(|record| visible_at(record, snapshot.timestamp(), &self.registry));
+            newest = newest.max(version.map_or(Timestamp::MIN, commit_timestamp));
+            visit(nth, version);
+        }
+        Ok(newest)
     }
 
     /// Delivers the next records of a range at a snapshot, one leaf of the index at a time. Returns the

@@ -22,6 +22,7 @@ pub mod own_writes;
 pub mod phantoms;
 pub mod savepoints;
 pub mod snapshots;
+pub mod together;
 pub mod world;
 
 pub use world::World;
@@ -140,6 +141,12 @@ macro_rules! conformance {
                 acknowledged_commits_survive_a_crash,
                 absence_is_acknowledged_only_when_durable,
                 the_past_outlives_a_reopening,
+            ],
+            together: [
+                several_keys_are_read_like_each_alone,
+                uncommitted_writes_are_not_read_among_several,
+                wrong_keys_among_several_are_refused,
+                several_keys_are_of_one_state_while_records_come_and_go,
             ],
             concurrency: [
                 counters_count_with_plain_reads_and_writes,

@@ -35,6 +35,11 @@ const CASES: &[Case] = &[
     (&[], |world, txn| keys(txn.scan_rev(&world.table, ..)), &["", "a"]),
     (&[], |world, txn| keys(txn.prefix(&world.table, "a")), &["a", "az"]),
     (&["b", "d", "f"], |world, txn| Ok(world.get(txn, "c")?.unwrap_or_default()), &["c"]),
+    (
+        &["b", "d", "f"],
+        |world, txn| Ok(format!("{:?}", txn.multi_get(&world.table, &["c", "d", "x", "f", "b"])?)),
+        &["c", "x"],
+    ),
     (&["b", "d", "f"], |world, txn| Ok(txn.delete_range(&world.table, "c".."cz")?.to_string()), &["cc"]),
 ];
 

@@ -175,24 +175,29 @@ impl Writer {
         modes: Modes,
         guard: &mut Guard,
     ) -> Result<bool> {
+        if self.lock_at_once(record, modes, guard) {
+            return Ok(true);
+        }
+        self.lock_slowly(table, record, modes, guard)
+    }
+
+    /// Locks `modes` on a record, if nothing is in the way.
+    #[inline]
+    pub(crate) fn lock_at_once(&mut self, record: RecordPtr, modes: Modes, _guard: &Guard) -> bool {
         // SAFETY: the caller is pinned and found the record in the index.
         let word = unsafe { record.get() }.word();
         let current = Word(word.load(Ordering::Relaxed));
-        if let Some(next) = current.grant(self.slot, modes) {
-            // SeqCst: acquires what the last holder wrote, and orders a gap lock before the look at the
-            // leaf that follows it (see the module).
-            if next == current {
-                if modes != Modes::INSERT {
-                    return Ok(true);
-                }
-            } else if word.compare_exchange(current.0, next.0, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-                if current.modes_of(self.slot).is_empty() {
-                    self.buffers.locks.push(record);
-                }
-                return Ok(true);
-            }
+        let Some(next) = current.grant(self.slot, modes) else { return false };
+        // SeqCst: acquires what the last holder wrote, and orders a gap lock before the look at the
+        // leaf that follows it (see the module).
+        if next == current {
+            return modes != Modes::INSERT;
         }
-        self.lock_slowly(table, record, modes, guard)
+        let is_locked = word.compare_exchange(current.0, next.0, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        if is_locked && current.modes_of(self.slot).is_empty() {
+            self.buffers.locks.push(record);
+        }
+        is_locked
     }
 
     /// Waits until `modes` can be locked, and keeps nothing that wasn't held before.

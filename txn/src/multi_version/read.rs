@@ -9,7 +9,9 @@ use synod_storage::{Record, Table, Version, VersionState};
 use super::transaction::Transaction;
 use crate::locking::word::Modes;
 use crate::protocol::Intent;
+use crate::protocol::VisitNth;
 use crate::store::scan_step;
+use crate::together::{if_alive, look_up};
 use crate::visibility::{latest_committed, visible_at};
 use crate::{Cursor, Result, Visit, VisitKey};
 
@@ -19,6 +21,28 @@ impl Transaction {
         let record = self.writer.find(table, key, &guard);
         // SAFETY: found under this guard, or locked.
         let record = record.map(|record| unsafe { record.get() });
+        self.read_record(table, key, record, visit);
+    }
+
+    /// Reads several keys.
+    pub(super) fn read_keys(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) {
+        let guard = pin();
+        let found = look_up(table, keys, &guard);
+        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
+            let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
+            self.read_record(table, key, record, &mut |version| visit(nth, version));
+        }
+    }
+
+    /// Reads what a key's record has.
+    #[inline]
+    fn read_record(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        record: Option<Record<'_>>,
+        visit: &mut VisitKey<'_>,
+    ) {
         let version = record.and_then(|record| self.see(record));
         if let Some(record) = record
             && self.snapshot.is_some()

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use crossbeam_epoch::pin;
-use synod_storage::{Table, Timestamp, Version, VersionState, check_key};
+use synod_storage::{Record, Table, Timestamp, Version, VersionState, check_key};
 
 use super::commit::check_reads;
 use super::read::has_value;
-use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoint};
+use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoint, VisitNth};
 use crate::reads::ReadSet;
 use crate::registry::TransactionId;
 use crate::store::scan_step;
+use crate::together::{if_alive, look_up};
 use crate::visibility::visible_at;
 use crate::{Abort, Cursor, Durability, Error, Result, Snapshot, Store, Visit, VisitKey};
 
@@ -77,18 +78,16 @@ impl ReadOnly {
     }
 }
 
-impl ActiveTransaction for ReadOnly {
-    fn read(
+impl ReadOnly {
+    /// Reads what a key's record has.
+    #[inline]
+    fn read_record(
         &mut self,
         table: &Arc<Table>,
         key: &[u8],
-        _intent: Intent,
+        record: Option<Record<'_>>,
         visit: &mut VisitKey<'_>,
-    ) -> Result<()> {
-        self.check(table)?;
-        check_key(key)?;
-        let guard = pin();
-        let record = table.index().get(key, &guard);
+    ) {
         let version = record.and_then(|record| {
             visible_at(record, self.snapshot.timestamp(), self.snapshot.store().registry())
         });
@@ -100,6 +99,33 @@ impl ActiveTransaction for ReadOnly {
             }
         }
         visit(version);
+    }
+}
+
+impl ActiveTransaction for ReadOnly {
+    fn read(
+        &mut self,
+        table: &Arc<Table>,
+        key: &[u8],
+        _intent: Intent,
+        visit: &mut VisitKey<'_>,
+    ) -> Result<()> {
+        self.check(table)?;
+        check_key(key)?;
+        let guard = pin();
+        self.read_record(table, key, table.index().get(key, &guard), visit);
+        Ok(())
+    }
+
+    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+        let guard = pin();
+        let found = look_up(table, keys, &guard);
+        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
+            self.check(table)?;
+            check_key(key)?;
+            let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
+            self.read_record(table, key, record, &mut |version| visit(nth, version));
+        }
         Ok(())
     }
 

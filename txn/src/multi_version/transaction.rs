@@ -10,7 +10,7 @@ use crate::locking::Writer;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
 use crate::reads::ReadSet;
 use crate::snapshot::OpenSnapshot;
-use crate::{Abort, Cursor, Durability, Result, Visit, VisitKey};
+use crate::{Abort, Cursor, Durability, Result, Visit, VisitKey, VisitNth};
 
 /// A transaction that reads from a snapshot, and holds locks on what it has written.
 pub(crate) struct Transaction {
@@ -73,6 +73,12 @@ impl ActiveTransaction for Transaction {
             }
             Intent::Update | Intent::Write => self.read_to_write(table, key, intent, visit),
         }
+    }
+
+    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+        keys.iter().try_for_each(|key| self.writer.check(table, key))?;
+        self.read_keys(table, keys, visit);
+        Ok(())
     }
 
     fn write(

@@ -6,7 +6,8 @@ use crossbeam_epoch::{Guard, pin};
 use synod_storage::{Record, Table, Version, VersionState, check_value};
 
 use super::transaction::Transaction;
-use crate::protocol::{Expect, Intent, Isolation};
+use crate::protocol::{Expect, Intent, Isolation, VisitNth};
+use crate::together::{if_alive, look_up};
 use crate::visibility::{Younger, latest_committed, newest_until};
 use crate::{Abort, Error, Result, VisitKey};
 
@@ -23,8 +24,27 @@ impl Transaction {
             return Ok(());
         }
         let guard = pin();
-        let version = self.look_up(table, key, self.notes(intent), &guard)?;
+        let version = self.look_up(table, key, None, self.notes(intent), &guard)?;
         visit(version);
+        Ok(())
+    }
+
+    /// Reads several keys.
+    pub(super) fn read_keys(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
+        let guard = pin();
+        let found = look_up(table, keys, &guard);
+        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
+            if let Some(own) = self.buffers.writes.get(table, key) {
+                visit(nth, Some(own));
+                continue;
+            }
+            visit(nth, self.look_up(table, key, ahead, self.notes(Intent::Read), &guard)?);
+        }
         Ok(())
     }
 
@@ -60,7 +80,7 @@ impl Transaction {
             return Ok(own.value().is_some());
         }
         let guard = pin();
-        Ok(self.look_up(table, key, true, &guard)?.and_then(Version::value).is_some())
+        Ok(self.look_up(table, key, None, true, &guard)?.and_then(Version::value).is_some())
     }
 
     /// Whether what is read with this intent has to be so still at the commit.
@@ -68,19 +88,20 @@ impl Transaction {
         self.isolation == Isolation::Serializable || intent == Intent::Update
     }
 
-    /// The committed version that this transaction sees under a key.
+    /// The committed version that this transaction sees under a key, whose record may have been looked up ahead.
     #[inline]
     fn look_up<'g>(
         &mut self,
         table: &'g Arc<Table>,
         key: &[u8],
+        ahead: Option<Record<'g>>,
         is_noted: bool,
         guard: &'g Guard,
     ) -> Result<Option<Version<'g>>> {
         let version = if is_noted {
-            self.look_up_and_note(table, key, guard)?
+            self.look_up_and_note(table, key, ahead, guard)?
         } else {
-            table.index().get(key, guard).and_then(latest_committed)
+            if_alive(ahead).or_else(|| table.index().get(key, guard)).and_then(latest_committed)
         };
         self.note_timestamp(version);
         Ok(version)
@@ -91,11 +112,12 @@ impl Transaction {
         &mut self,
         table: &'g Arc<Table>,
         key: &[u8],
+        ahead: Option<Record<'g>>,
         guard: &'g Guard,
     ) -> Result<Option<Version<'g>>> {
         let noted = self.last_noted(table, key);
         loop {
-            let found = noted.or_else(|| table.index().get(key, guard));
+            let found = noted.or_else(|| if_alive(ahead)).or_else(|| table.index().get(key, guard));
             let seen = found.map(|record| (record, newest_until(record, self.moment, self.store.registry())));
             match seen {
                 Some((record, Ok(Some(version)))) if version.value().is_some() => {

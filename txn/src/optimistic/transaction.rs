@@ -11,7 +11,7 @@ use super::write_set::WriteSet;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
 use crate::reads::ReadSet;
 use crate::registry::Slot;
-use crate::{Abort, Cursor, Durability, Error, Result, Store, Visit, VisitKey};
+use crate::{Abort, Cursor, Durability, Error, Result, Store, Visit, VisitKey, VisitNth};
 
 /// A transaction that remembers what it reads and writes, and that nobody else notices before it commits.
 pub(super) struct Transaction {
@@ -184,6 +184,11 @@ impl ActiveTransaction for Transaction {
     ) -> Result<()> {
         self.check(table, key)?;
         self.read_key(table, key, intent, visit)
+    }
+
+    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+        keys.iter().try_for_each(|key| self.check(table, key))?;
+        self.read_keys(table, keys, visit)
     }
 
     fn write(

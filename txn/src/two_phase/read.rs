@@ -10,7 +10,8 @@ use synod_storage::{Record, RecordPtr, Table, Version, VersionState};
 
 use super::transaction::Transaction;
 use crate::locking::word::{Modes, Word};
-use crate::protocol::{Intent, Isolation};
+use crate::protocol::{Intent, Isolation, VisitNth};
+use crate::together::look_up;
 use crate::visibility::latest_committed;
 use crate::{Result, VisitKey};
 
@@ -42,6 +43,38 @@ impl Transaction {
             spin(round);
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// Reads several keys: those that can be locked at once side by side, and from the first on that can't, one by one.
+    pub(super) fn read_keys(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
+        let read = self.read_at_once(table, keys, visit);
+        for (nth, key) in keys.iter().enumerate().skip(read) {
+            self.read_key(table, key, Intent::Read, &mut |version| visit(nth, version))?;
+        }
+        Ok(())
+    }
+
+    /// Reads keys, as long as nothing has to be waited for: nobody waits while this is pinned. Returns how many it were.
+    fn read_at_once(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> usize {
+        if self.isolation < Isolation::RepeatableRead {
+            return 0;
+        }
+        let guard = pin();
+        let found = look_up(table, keys, &guard);
+        for (nth, record) in found.iter().take(keys.len()).enumerate() {
+            let Some(record) = record.map(Record::ptr) else { return nth };
+            if !self.writer.lock_at_once(record, Modes::SHARED, &guard) {
+                return nth;
+            }
+            self.writer.last_found = Some((table.id(), record));
+            visit(nth, self.version_of(record, &guard));
+        }
+        keys.len()
     }
 
     /// Takes what the isolation level asks for to read a record: false if the record has left the index.

@@ -7,7 +7,7 @@ use synod_storage::Table;
 use super::TwoPhaseLocking;
 use crate::locking::Writer;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
-use crate::{Abort, Cursor, Durability, Result, Visit, VisitKey};
+use crate::{Abort, Cursor, Durability, Result, Visit, VisitKey, VisitNth};
 
 /// A transaction that holds locks on what it has read, as its level asks, and on what it has written.
 pub(crate) struct Transaction {
@@ -31,6 +31,11 @@ impl ActiveTransaction for Transaction {
     ) -> Result<()> {
         self.writer.check(table, key)?;
         self.read_key(table, key, intent, visit)
+    }
+
+    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+        keys.iter().try_for_each(|key| self.writer.check(table, key))?;
+        self.read_keys(table, keys, visit)
     }
 
     fn write(

@@ -1,0 +1,123 @@
+//! Reading several keys at a time is reading each of them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use synod::{Error, Isolation, Transaction, TransactionOptions};
+
+use super::world::{commits, text, unless_refused};
+use super::{Mode, World};
+use crate::random::Random;
+
+/// Pairs of keys of which one is there.
+const PAIRS: u64 = 20;
+const MOVES: u64 = 2_000;
+
+fn key(number: u64) -> String {
+    format!("{number:03}")
+}
+
+fn together(world: &World, txn: &Transaction, keys: &[String]) -> synod::Result<Vec<Option<String>>> {
+    Ok(txn.multi_get(&world.table, keys)?.iter().map(|value| value.as_ref().map(text)).collect())
+}
+
+/// Among keys that are there and that aren't, written, deleted and inserted by the transaction itself, asked for twice.
+pub fn several_keys_are_read_like_each_alone(mode: &Mode) {
+    for level in mode.levels_from(Isolation::ReadUncommitted) {
+        let (world, mut random) = (World::with(mode, &[]), Random::new(level as u64));
+        (0..100).step_by(2).for_each(|number| world.fill(&[&key(number)]));
+        for _ in 0..100 {
+            let txn = world.begin(level);
+            for _ in 0..random.below(4) {
+                let key = key(random.below(100));
+                match random.below(2) {
+                    0 => txn.put(&world.table, key, "own").unwrap(),
+                    _ => txn.delete(&world.table, key).map(drop).unwrap(),
+                }
+            }
+            let keys: Vec<String> = (0..random.below(40)).map(|_| key(random.below(110))).collect();
+            let alone: Vec<_> = keys.iter().map(|key| world.get(&txn, key).unwrap()).collect();
+            assert_eq!(together(&world, &txn, &keys).unwrap(), alone, "{level}: {keys:?}");
+            let mut seen = Vec::new();
+            txn.multi_get_with(&world.table, &keys, |index, value| seen.push((index, value.map(text))))
+                .unwrap();
+            assert_eq!(seen, alone.into_iter().enumerate().collect::<Vec<_>>(), "{level}: {keys:?}");
+            if random.below(2) == 0 {
+                assert!(commits(txn));
+            }
+        }
+        let keys: Vec<String> = (0..110).map(key).collect();
+        let snapshot = world.snapshot();
+        let alone: Vec<_> = keys.iter().map(|key| snapshot.get(&world.table, key).unwrap()).collect();
+        assert_eq!(snapshot.multi_get(&world.table, &keys).unwrap(), alone);
+        let reader = world.engine.begin(TransactionOptions::new().read_only()).unwrap();
+        assert_eq!(reader.multi_get(&world.table, &keys).unwrap(), alone);
+    }
+}
+
+/// One of the keys is being written.
+pub fn uncommitted_writes_are_not_read_among_several(mode: &Mode) {
+    let keys = ["a", "b", "c", "d"].map(String::from);
+    let committed: Vec<_> = keys.iter().cloned().map(Some).collect();
+    for level in mode.levels_from(Isolation::ReadCommitted) {
+        for place in 0..keys.len() {
+            let world = World::with(mode, &["a", "b", "c", "d"]);
+            let writer = world.begin(level);
+            writer.put(&world.table, &keys[place], "uncommitted").unwrap();
+            let reader = world.begin(level);
+            if let Some(seen) = unless_refused(together(&world, &reader, &keys)) {
+                assert_eq!(seen, committed, "{level}, {place}");
+            }
+        }
+    }
+}
+
+/// Wrong keys and tables are errors, wherever they stand.
+pub fn wrong_keys_among_several_are_refused(mode: &Mode) {
+    let (world, other) = (World::with(mode, &["a"]), World::with(mode, &["a"]));
+    let txn = world.begin(Isolation::Serializable);
+    let long = "k".repeat(synod::KEY_BYTES_MAX + 1);
+    for keys in [[long.clone(), "a".into()], ["a".into(), long.clone()]] {
+        assert!(txn.multi_get(&world.table, &keys).is_err());
+        assert!(world.snapshot().multi_get(&world.table, &keys).is_err());
+    }
+    assert!(txn.multi_get(&other.table, &["a"]).is_err());
+    assert!(world.snapshot().multi_get(&other.table, &["a"]).is_err());
+    assert_eq!(txn.multi_get(&world.table, &["a"]).unwrap(), [Some("a".into())]);
+    assert_eq!(txn.multi_get(&world.table, &[] as &[&str]).unwrap(), []);
+}
+
+/// Of each pair one key is there at any time, though never the same for long: records come and go, and those that were
+/// looked up ahead may be gone when they are read.
+pub fn several_keys_are_of_one_state_while_records_come_and_go(mode: &Mode) {
+    let world = World::with(mode, &[]);
+    (0..PAIRS).for_each(|pair| world.fill(&[&key(pair * 2)]));
+    let keys: Vec<String> = (0..PAIRS * 2).map(key).collect();
+    let is_over = AtomicBool::new(false);
+    let read = |txn: &Transaction| {
+        let seen = together(&world, txn, &keys)?;
+        Ok::<_, Error>(seen.chunks(2).filter(|pair| pair[0].is_some() != pair[1].is_some()).count())
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random::new(7);
+            for _ in 0..MOVES {
+                let pair = random.below(PAIRS);
+                let moved = world.engine.transact(|txn| {
+                    let [from, to] = match txn.contains(&world.table, key(pair * 2))? {
+                        true => [pair * 2, pair * 2 + 1],
+                        false => [pair * 2 + 1, pair * 2],
+                    };
+                    assert!(txn.delete(&world.table, key(from))?);
+                    txn.put(&world.table, key(to), "moved")
+                });
+                moved.unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        while !is_over.load(Ordering::Relaxed) {
+            assert_eq!(world.engine.transact(read).unwrap() as u64, PAIRS);
+            let seen = world.snapshot().multi_get(&world.table, &keys).unwrap();
+            assert_eq!(seen.iter().filter(|value| value.is_some()).count() as u64, PAIRS);
+        }
+    });
+}

@@ -1,0 +1,40 @@
+//! Records that were looked up ahead, several at a time, so that the waits for memory overlap.
+//!
+//! What was found may leave the index before it is read. So it counts only if it isn't marked dead when it is read: a record
+//! is marked before it is taken out, so one that isn't is as good as one that is looked up at that moment. If it is, or
+//! nothing was found, the key is looked up again, alone.
+
+use crossbeam_epoch::Guard;
+use synod_storage::index::Index;
+use synod_storage::sync::Ordering;
+use synod_storage::{Record, Table};
+
+/// The most keys that are looked up at a time.
+pub const TOGETHER_MAX: usize = 16;
+
+/// What was found under each of some keys.
+pub(crate) type Found<'g> = [Option<Record<'g>>; TOGETHER_MAX];
+
+/// Looks up [`TOGETHER_MAX`] keys or fewer.
+pub(crate) fn look_up<'g>(table: &'g Table, keys: &[&[u8]], guard: &'g Guard) -> Found<'g> {
+    let mut found = [None; TOGETHER_MAX];
+    let mut places = found.iter_mut();
+    Index::get_together(
+        keys.len(),
+        |at| (table.index(), keys[at]),
+        guard,
+        |record| {
+            if let Some(place) = places.next() {
+                *place = record;
+            }
+        },
+    );
+    found
+}
+
+/// A record that was looked up ahead, if it is still in the index.
+#[inline]
+pub(crate) fn if_alive(ahead: Option<Record<'_>>) -> Option<Record<'_>> {
+    // SeqCst: as those who look whether the record to which a gap belongs is dead.
+    ahead.filter(|record| record.word().load(Ordering::SeqCst) & Record::DEAD == 0)
+}
