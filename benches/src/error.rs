@@ -34,9 +34,21 @@ pub enum Error {
         problem: &'static str,
     },
 
-    /// A rule of the workload was broken before the eyes of a transaction.
+    /// A transaction has seen what no order of whole transactions can show. It is an error and no part of a report,
+    /// because nothing that such a run has measured is worth anything.
+    #[error("isolation is broken: {rule}: {expected} is right, and {seen} was seen")]
+    Violated {
+        /// What must hold.
+        rule: &'static str,
+        /// What the transaction has seen.
+        seen: i64,
+        /// What it should have seen.
+        expected: i64,
+    },
+
+    /// A procedure has found such a thing, in its words.
     #[error("{0}")]
-    Violated(String),
+    ProcedureFailed(String),
 
     /// The settings contradict each other, or the database at hand.
     #[error("{0}")]

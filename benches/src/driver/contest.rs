@@ -84,7 +84,12 @@ fn turn_of(
     let sample = match outcome {
         Ok(sample) => sample,
         // The engine has broken the rules before the eyes of a transaction.
-        Err(error @ (Error::Violated(_) | Error::MissingRow { .. } | Error::MalformedRow { .. })) => {
+        Err(
+            error @ (Error::Violated { .. }
+            | Error::ProcedureFailed(_)
+            | Error::MissingRow { .. }
+            | Error::MalformedRow { .. }),
+        ) => {
             report.broken.push(error.to_string());
             report.samples.clear();
             return Ok(());

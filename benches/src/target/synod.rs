@@ -133,7 +133,7 @@ impl Pending {
 
 fn executed(answer: synod::Result<Executed<<RunJob as Procedure>::Output>>) -> Result<Outcome> {
     match answer {
-        Ok(executed) => executed.output.map(Outcome::Committed).map_err(Error::Violated),
+        Ok(executed) => executed.output.map(Outcome::Committed).map_err(Error::ProcedureFailed),
         Err(synod::Error::Rejected { .. }) => Ok(Outcome::Rejected),
         Err(error) => Err(error.into()),
     }
@@ -235,7 +235,7 @@ impl Client for SynodClient<'_> {
     }
 }
 
-type Tables<'t> = smallvec::SmallVec<[&'t Table; 4]>;
+type Tables<'t> = smallvec::SmallVec<[&'t Table; 5]>;
 
 /// A transaction of ours.
 struct Access<'a> {

@@ -3,10 +3,19 @@
 //! | workload | what it is like | what must hold |
 //! | --- | --- | --- |
 //! | [`ycsb`] | records read, updated and scanned by keys of some popularity | no update lost, no value torn |
+//! | [`smallbank`] | customers with two accounts each, six kinds of transactions, hot customers | the money adds up |
+//! | [`bank`] | transfers between accounts, and audits that add up all of them | the total is always the same |
+//! | [`tatp`] | a telephone network's register: short reads, few writes, many look-ups in vain | rows agree with each other |
 //!
-//! A transaction is a value, a [`Job`]: drawn by a [`Generator`], run against any [`Txn`], and, as it is known beforehand,
-//! also a procedure with a declared footprint.
+//! A transaction is a value, a [`Job`]: drawn by a [`Generator`], run against any [`Txn`], and, as it is known
+//! beforehand, also a procedure with a declared footprint.
 
+mod balance;
+pub mod bank;
+mod popular;
+mod rules;
+pub mod smallbank;
+pub mod tatp;
 pub mod ycsb;
 
 use crate::error::Result;
@@ -20,6 +29,12 @@ use std::sync::atomic::AtomicU64;
 pub enum Job {
     /// Of [`ycsb`].
     Ycsb(ycsb::Transaction),
+    /// Of [`smallbank`].
+    SmallBank(smallbank::Transaction),
+    /// Of [`bank`].
+    Bank(bank::Transaction),
+    /// Of [`tatp`].
+    Tatp(tatp::Transaction),
 }
 
 /// What a committed job has changed, as far as the rules ask for it. Sums over all answers are what the data must show.
@@ -53,6 +68,9 @@ impl Job {
     pub fn tables(&self) -> &'static [&'static str] {
         match self {
             Job::Ycsb(_) => ycsb::TABLES,
+            Job::SmallBank(_) => smallbank::TABLES,
+            Job::Bank(_) => bank::TABLES,
+            Job::Tatp(_) => tatp::TABLES,
         }
     }
 
@@ -64,6 +82,9 @@ impl Job {
     pub fn run(&self, txn: &mut dyn Txn) -> Result<Answer, Stop> {
         match self {
             Job::Ycsb(transaction) => transaction.run(txn),
+            Job::SmallBank(transaction) => transaction.run(txn),
+            Job::Bank(transaction) => transaction.run(txn),
+            Job::Tatp(transaction) => transaction.run(txn),
         }
     }
 
@@ -71,6 +92,9 @@ impl Job {
     pub fn only_reads(&self) -> bool {
         match self {
             Job::Ycsb(transaction) => transaction.only_reads(),
+            Job::SmallBank(transaction) => transaction.only_reads(),
+            Job::Bank(transaction) => transaction.only_reads(),
+            Job::Tatp(transaction) => transaction.only_reads(),
         }
     }
 
@@ -78,6 +102,9 @@ impl Job {
     pub fn declare(&self, touch: &mut dyn FnMut(Touch<'_>)) -> bool {
         match self {
             Job::Ycsb(transaction) => transaction.declare(touch),
+            Job::SmallBank(transaction) => transaction.declare(touch),
+            Job::Bank(transaction) => transaction.declare(touch),
+            Job::Tatp(transaction) => transaction.declare(touch),
         }
     }
 }

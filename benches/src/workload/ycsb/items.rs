@@ -13,13 +13,11 @@
 
 use crate::error::{Error, Result};
 use crate::random::Random;
-use crate::zipf::Zipf;
+use crate::workload::popular::{Ranks, Scatter};
 use std::fmt;
 
 /// Bits of a key behind its slot.
 const ROOM_BITS: u32 = 24;
-/// So many draws are made ahead, and walked through in turn: a draw by Zipf's law takes longer than a read.
-const DRAWS_AHEAD: usize = 1 << 22;
 /// How often a key is drawn at most until it is one that the transaction doesn't have.
 const DRAWS_MAX: usize = 100;
 
@@ -107,29 +105,24 @@ pub(super) fn may_be_missing(key: u64) -> bool {
 #[derive(Debug)]
 pub(super) struct Items {
     records: u64,
-    /// Has no divisor in common with the number of records, so that multiplying permutes them.
-    stride: u64,
+    scatter: Scatter,
     popularity: Popularity,
-    /// Items by their popularity, drawn ahead where that is worth while.
-    ahead: Vec<u32>,
+    ranks: Ranks,
 }
 
 impl Items {
     pub(super) fn new(records: u64, popularity: Popularity) -> Items {
-        let ahead = match popularity {
-            Popularity::Zipf(theta) | Popularity::Latest(theta) if theta > 0.0 => {
-                let (zipf, mut random) = (Zipf::new(records, theta), Random::new(0x217E, 0));
-                std::iter::repeat_with(|| zipf.draw(&mut random) as u32).take(DRAWS_AHEAD).collect()
-            }
-            _ => Vec::new(),
+        let theta = match popularity {
+            Popularity::Zipf(theta) | Popularity::Latest(theta) => theta,
+            Popularity::Hotspot { .. } | Popularity::Hot { .. } => 0.0,
         };
-        Items { records, stride: stride(records), popularity, ahead }
+        Items { records, scatter: Scatter::new(records), popularity, ranks: Ranks::new(records, theta) }
     }
 
     /// The key of an item.
     pub(super) fn key_of(&self, item: u64) -> u64 {
         let (round, place) = (item / self.records, item % self.records);
-        let slot = (u128::from(place) * u128::from(self.stride) % u128::from(self.records)) as u64;
+        let slot = self.scatter.place(place);
         key_of_slot(slot) | round
     }
 
@@ -142,16 +135,9 @@ impl Items {
         nth: usize,
         is_taken: impl Fn(u64) -> bool,
     ) -> u64 {
-        let rank = |place: &mut usize, random: &mut Random| {
-            if self.ahead.is_empty() {
-                return random.below(self.records);
-            }
-            *place = (*place + 1) % self.ahead.len();
-            u64::from(self.ahead[*place])
-        };
         match self.popularity {
-            Popularity::Zipf(_) => self.key_of(rank(place, random)),
-            Popularity::Latest(_) => self.key_of(newest - 1 - rank(place, random)),
+            Popularity::Zipf(_) => self.key_of(self.ranks.draw(random, place)),
+            Popularity::Latest(_) => self.key_of(newest - 1 - self.ranks.draw(random, place)),
             Popularity::Hotspot { records_percent, operations_percent } => {
                 let hot = ((self.records as f64 * records_percent / 100.0) as u64).clamp(1, self.records);
                 let item = match random.percent(u64::from(operations_percent)) || hot == self.records {
@@ -171,19 +157,6 @@ impl Items {
             }
         }
     }
-}
-
-/// About 0.618 of `records`, so that neighbours come to lie far apart, and without a divisor in common with it.
-fn stride(records: u64) -> u64 {
-    let golden = (records as f64 * 0.618_033_988_749_895) as u64;
-    (golden.max(1)..).find(|stride| greatest_common_divisor(*stride, records) == 1).unwrap_or(1)
-}
-
-fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 #[cfg(test)]

@@ -29,8 +29,9 @@ pub use items::Popularity;
 pub use preset::Preset;
 pub use transaction::{Action, Operation, Transaction};
 
+use super::rules::within;
 use super::{Generator, Job, Past, Rules, TakeRow, Workload};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random::Random;
 use crate::target::Client;
 use items::Items;
@@ -111,24 +112,11 @@ pub struct Settings {
 
 impl Settings {
     fn check(&self) -> Result<()> {
-        let within =
-            |name: &str, value: u64, range: std::ops::RangeInclusive<u64>| match range.contains(&value) {
-                true => Ok(()),
-                false => Err(Error::Settings(format!(
-                    "{name} must be {} to {}, not {value}",
-                    range.start(),
-                    range.end()
-                ))),
-            };
         within("records", self.records, 1..=RECORDS_MAX)?;
-        within("the bytes of a key", self.key_bytes as u64, KEY_BYTES_MIN as u64..=KEY_BYTES_MAX as u64)?;
-        within(
-            "the bytes of a value",
-            self.value_bytes as u64,
-            VALUE_BYTES_MIN as u64..=VALUE_BYTES_MAX as u64,
-        )?;
-        within("operations a transaction", self.operations as u64, 1..=OPERATIONS_MAX as u64)?;
-        within("records of a scan", u64::from(self.scan_max), 1..=u64::from(u16::MAX))?;
+        within("the bytes of a key", self.key_bytes, KEY_BYTES_MIN..=KEY_BYTES_MAX)?;
+        within("the bytes of a value", self.value_bytes, VALUE_BYTES_MIN..=VALUE_BYTES_MAX)?;
+        within("operations a transaction", self.operations, 1..=OPERATIONS_MAX)?;
+        within("records of a scan", self.scan_max, 1..=u16::MAX)?;
         let Mix { read, update, read_modify_write, insert } = self.mix;
         let shares = [read, update, read_modify_write, insert].map(u64::from).iter().sum();
         within("the shares of all operations together", shares, 0..=100)?;
