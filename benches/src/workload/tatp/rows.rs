@@ -138,7 +138,9 @@ pub(super) fn is_facility(row: &[u8]) -> bool {
 
 /// Whether a forwarding's row is one.
 pub(super) fn is_forwarding(key: &[u8], row: &[u8], last: u32) -> bool {
-    let is_key = subscriber_of(key, 6, last).is_some() && START_HOURS.contains(&key[5]);
+    let is_key = subscriber_of(key, 6, last).is_some()
+        && (1..=KINDS).contains(&key[4])
+        && START_HOURS.contains(&key[5]);
     let is_row = row.len() == FORWARDING_BYTES && (1..=END_HOUR_MAX).contains(&row[0]);
     is_key && is_row && row[1..].iter().all(u8::is_ascii_digit)
 }

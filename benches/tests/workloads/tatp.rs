@@ -1,0 +1,182 @@
+//! A telephone network's register.
+
+use crate::harness::{Loaded, Tampering, first_row, goes_red, holds_everywhere, is_refused, shares};
+use synod::{Isolation, Mode};
+use synod_bench::target::{Stop, Txn};
+use synod_bench::workload::tatp::{Settings, Tatp, Transaction};
+use synod_bench::workload::{Job, Workload};
+
+const SUBSCRIBER: usize = 0;
+const ACCESS: usize = 1;
+const FACILITY: usize = 2;
+const FORWARDING: usize = 3;
+const NUMBER: usize = 4;
+
+fn tatp(subscribers: u32) -> Tatp {
+    Tatp::new(Settings { subscribers, ..Settings::default() }).expect("settings in range")
+}
+
+#[test]
+fn the_rules_hold_under_every_mode() {
+    holds_everywhere(&tatp(21), 3_000, true);
+}
+
+#[test]
+fn the_rules_hold_where_subscribers_are_looked_at_in_parts() {
+    let tatp = tatp(20_001);
+    let mut loaded = Loaded::new(&tatp, (Mode::Optimistic, Isolation::Serializable));
+    loaded.run(5_000);
+    assert!(loaded.broken().is_empty(), "{:?}", loaded.broken());
+    // Of the last part.
+    loaded.tamper(|txn| txn.delete(NUMBER, b"000000000020001"));
+    assert_eq!(loaded.broken().len(), 2, "{:?}", loaded.broken());
+}
+
+#[test]
+fn each_rule_goes_red() {
+    let (rows, parents) = ("no other row", "each forwarding has");
+    let tamperings: [Tampering<'_>; 10] = [
+        (
+            "a forwarding removed",
+            vec!["as many forwardings"],
+            Box::new(|loaded| {
+                loaded.without_a_row(FORWARDING);
+            }),
+        ),
+        (
+            "a facility removed",
+            vec![rows, parents],
+            Box::new(|loaded| {
+                loaded.tamper(|txn| {
+                    let (key, _) = first_row(txn, FORWARDING)?;
+                    txn.delete(FACILITY, &key[..5])
+                });
+            }),
+        ),
+        (
+            "a forwarding without a facility",
+            vec![parents],
+            Box::new(|loaded| {
+                loaded.tamper(|txn| {
+                    // Another one makes way for it.
+                    let (key, value) = first_row(txn, FORWARDING)?;
+                    txn.delete(FORWARDING, &key)?;
+                    let [a, b, c, d, kind] = missing_facility(txn)?;
+                    txn.put(FORWARDING, &[a, b, c, d, kind, 8], &value)
+                });
+            }),
+        ),
+        ("an access removed", vec![rows], Box::new(|loaded| loaded.without_a_row(ACCESS))),
+        (
+            "a subscriber removed",
+            vec![rows, "the index"],
+            Box::new(|loaded| {
+                loaded.without_a_row(SUBSCRIBER);
+            }),
+        ),
+        ("a number removed", vec![rows, "the index"], Box::new(|loaded| loaded.without_a_row(NUMBER))),
+        (
+            "a number that is another's",
+            vec!["the index"],
+            Box::new(|loaded| {
+                loaded.with_value(NUMBER, |value| value[3] += 1);
+            }),
+        ),
+        (
+            "a subscriber with another's row",
+            vec!["well-formed"],
+            Box::new(|loaded| {
+                loaded.with_value(SUBSCRIBER, |value| value[14] = b'9');
+            }),
+        ),
+        (
+            "an access that is none",
+            vec!["well-formed"],
+            Box::new(|loaded| {
+                loaded.with_value(ACCESS, |value| value[2] = b'a');
+            }),
+        ),
+        (
+            "a forwarding that never ends",
+            vec!["well-formed"],
+            Box::new(|loaded| {
+                loaded.with_value(FORWARDING, |value| value[0] = 25);
+            }),
+        ),
+    ];
+    goes_red(&tatp(30), 300, &tamperings);
+}
+
+/// The key of a facility that some subscriber doesn't have.
+fn missing_facility(txn: &mut dyn Txn) -> Result<[u8; 5], Stop> {
+    let mut known = Vec::new();
+    txn.scan(FACILITY, &[], &[], &mut |key, _| {
+        known.push(key.to_vec());
+        true
+    })?;
+    let mut all = (1..=30).flat_map(|subscriber| (1..=4).map(move |kind| [0, 0, 0, subscriber, kind]));
+    Ok(all.find(|key| !known.contains(&key.to_vec())).expect("not all have all four"))
+}
+
+fn kind(job: &Job) -> (&'static str, u32) {
+    let Job::Tatp(transaction) = job else { panic!("{job:?}") };
+    match *transaction {
+        Transaction::GetSubscriberData { subscriber } => ("get subscriber", subscriber),
+        Transaction::GetNewDestination { subscriber, .. } => ("get destination", subscriber),
+        Transaction::GetAccessData { subscriber, .. } => ("get access", subscriber),
+        Transaction::UpdateSubscriberData { subscriber, .. } => ("update subscriber", subscriber),
+        Transaction::UpdateLocation { subscriber, .. } => ("update location", subscriber),
+        Transaction::InsertCallForwarding { subscriber, .. } => ("insert", subscriber),
+        Transaction::DeleteCallForwarding { subscriber, .. } => ("delete", subscriber),
+    }
+}
+
+#[test]
+fn shares_are_as_specified() {
+    let shares = shares(&tatp(1_000), 100_000, |job| kind(job).0);
+    let percent = [
+        ("get subscriber", 35),
+        ("get destination", 10),
+        ("get access", 35),
+        ("update subscriber", 2),
+        ("update location", 14),
+        ("insert", 2),
+        ("delete", 2),
+    ];
+    for (kind, percent) in percent {
+        // A standard deviation is 151 at most.
+        assert!(shares[kind].abs_diff(percent * 1_000) < 600, "{kind}: {}", shares[kind]);
+    }
+}
+
+#[test]
+fn subscribers_are_drawn_as_specified() {
+    let low_half = |uniform| {
+        let workload = Tatp::new(Settings { subscribers: 100_000, uniform }).expect("settings in range");
+        let drawn = shares(&workload, 20_000, |job| kind(job).1);
+        assert!(drawn.keys().all(|subscriber| (1..=100_000).contains(subscriber)));
+        drawn.iter().filter(|(subscriber, _)| **subscriber <= 32_768).map(|(_, count)| count).sum::<u64>()
+    };
+    let (alike, specified) = (low_half(true), low_half(false));
+    assert!((6_300..6_800).contains(&alike), "{alike}");
+    // An "or" of two numbers is the larger the likelier.
+    assert!(specified < 4_800, "{specified}");
+}
+
+/// The shares of transactions that come to something follow from the population; the specification has them too.
+#[test]
+fn as_many_come_to_nothing_as_the_specification_says() {
+    let workload = Tatp::new(Settings { subscribers: 4_000, uniform: true }).expect("settings in range");
+    let mut loaded = Loaded::new(&workload, (Mode::MultiVersion, Isolation::Serializable));
+    loaded.run(20_000);
+    // 0.35 + 0.10 · 0.239 + 0.35 · 0.625 + 0.02 · 0.625 + 0.14 + 0.02 · 0.3125 + 0.02 · 0.3125
+    let share = loaded.past.committed as f64 / 20_000.0;
+    assert!((0.745..0.770).contains(&share), "{share}");
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let none = Settings { subscribers: 0, ..Settings::default() };
+    is_refused(Tatp::new(none), "subscribers must be 1 to 100000000, not 0");
+    assert_eq!(Tatp::new(Settings::default()).expect("in range").rows(), 1_075_000);
+}
