@@ -13,10 +13,9 @@ const BATCH: u64 = 300;
 /// Threads that run jobs.
 const THREADS: u64 = 2;
 
-/// Every mode at its strongest level, and what else keeps updates from being lost.
-pub(crate) const ALL: [(Mode, Isolation); 6] = [
+/// Every mode at its strongest level, and snapshot isolation, which loses no updates and no inserted keys either.
+pub(crate) const ALL: [(Mode, Isolation); 5] = [
     (Mode::TwoPhaseLocking, Isolation::Serializable),
-    (Mode::TwoPhaseLocking, Isolation::RepeatableRead),
     (Mode::Optimistic, Isolation::Serializable),
     (Mode::MultiVersion, Isolation::Serializable),
     (Mode::MultiVersion, Isolation::Snapshot),

@@ -151,16 +151,17 @@ fn shares_are_as_specified() {
 
 #[test]
 fn subscribers_are_drawn_as_specified() {
-    let low_half = |uniform| {
-        let workload = Tatp::new(Settings { subscribers: 100_000, uniform }).expect("settings in range");
+    let ones_of = |uniform| {
+        let workload = Tatp::new(Settings { subscribers: 65_536, uniform }).expect("settings in range");
         let drawn = shares(&workload, 20_000, |job| kind(job).1);
-        assert!(drawn.keys().all(|subscriber| (1..=100_000).contains(subscriber)));
-        drawn.iter().filter(|(subscriber, _)| **subscriber <= 32_768).map(|(_, count)| count).sum::<u64>()
+        assert!(drawn.keys().all(|subscriber| (1..=65_536).contains(subscriber)));
+        let ones = drawn.iter().map(|(subscriber, count)| u64::from((subscriber - 1).count_ones()) * count);
+        ones.sum::<u64>() as f64 / 20_000.0
     };
-    let (alike, specified) = (low_half(true), low_half(false));
-    assert!((6_300..6_800).contains(&alike), "{alike}");
-    // An "or" of two numbers is the larger the likelier.
-    assert!(specified < 4_800, "{specified}");
+    // Of sixteen bits half are ones; of those of an "or" of two numbers three quarters.
+    let (alike, specified) = (ones_of(true), ones_of(false));
+    assert!((7.9..8.1).contains(&alike), "{alike}");
+    assert!((11.9..12.1).contains(&specified), "{specified}");
 }
 
 /// The shares of transactions that come to something follow from the population; the specification has them too.
