@@ -1,10 +1,10 @@
 //! A telephone network's register.
 
-use crate::harness::{Loaded, Tampering, first_row, goes_red, holds_everywhere, is_refused, shares};
+use crate::harness::{ALL, Loaded, Tampering, first_row, goes_red, holds_everywhere, is_refused, shares};
 use synod::{Isolation, Mode};
-use synod_bench::target::{Stop, Txn};
+use synod_bench::target::{Outcome, Stop, Target, Txn, name_of};
 use synod_bench::workload::tatp::{Settings, Tatp, Transaction};
-use synod_bench::workload::{Job, Workload};
+use synod_bench::workload::{Answer, Job, Workload};
 
 const SUBSCRIBER: usize = 0;
 const ACCESS: usize = 1;
@@ -116,6 +116,90 @@ fn missing_facility(txn: &mut dyn Txn) -> Result<[u8; 5], Stop> {
     })?;
     let mut all = (1..=30).flat_map(|subscriber| (1..=4).map(move |kind| [0, 0, 0, subscriber, kind]));
     Ok(all.find(|key| !known.contains(&key.to_vec())).expect("not all have all four"))
+}
+
+/// A row, if it is there.
+fn row(loaded: &Loaded<'_>, table: usize, key: &[u8]) -> Option<Vec<u8>> {
+    let (mut value, mut is_there) = (Vec::new(), false);
+    let mut client = loaded.target.client().expect("a client");
+    let read = client.attempt(true, &mut |txn| {
+        is_there = txn.get(table, key, &mut value)?;
+        Ok(())
+    });
+    read.expect("readable");
+    is_there.then_some(value)
+}
+
+/// Subscriber 1 has access 2, and the facilities 1, which is active, and 2, which isn't; by the first calls are sent on from
+/// 8 o'clock to 12.
+fn with_known_rows(tatp: &Tatp, mode: (Mode, Isolation)) -> Loaded<'_> {
+    let loaded = Loaded::new(tatp, mode);
+    let facility =
+        |kind, is_active| (FACILITY, vec![0, 0, 0, 1, kind], vec![is_active, 0, 0, 65, 65, 65, 65, 65]);
+    let number = b"\x0c000000000000002".to_vec();
+    let rows = [
+        (ACCESS, vec![0, 0, 0, 1, 2], vec![65; 10]),
+        facility(1, 1),
+        facility(2, 0),
+        (FORWARDING, vec![0, 0, 0, 1, 1, 8], number),
+    ];
+    loaded.target.client().expect("a client").load(&rows).expect("it loads");
+    loaded
+}
+
+#[test]
+fn each_transaction_does_what_it_should_under_every_mode() {
+    use Transaction::{
+        DeleteCallForwarding, GetAccessData, GetNewDestination, GetSubscriberData, InsertCallForwarding,
+        UpdateLocation, UpdateSubscriberData,
+    };
+    let (tatp, subscriber, kind, missing) = (tatp(1), 1, 1, 5);
+    let insert =
+        |kind, start_hour| InsertCallForwarding { subscriber, kind, start_hour, end_hour: 24, to: 1 };
+    let destination =
+        |kind, start_hour, end_hour| GetNewDestination { subscriber, kind, start_hour, end_hour };
+    let steps = [
+        (GetSubscriberData { subscriber }, Some(0)),
+        (destination(1, 8, 11), Some(0)),
+        (destination(1, 16, 11), Some(0)),
+        (destination(1, 8, 12), None),
+        (destination(1, 0, 1), None),
+        (destination(2, 8, 11), None),
+        (insert(kind, 8), None),
+        (insert(missing, 0), None),
+        (DeleteCallForwarding { subscriber, kind, start_hour: 8 }, Some(-1)),
+        (DeleteCallForwarding { subscriber, kind, start_hour: 8 }, None),
+        (destination(1, 8, 11), None),
+        (insert(kind, 8), Some(1)),
+        (destination(1, 8, 23), Some(0)),
+        (GetAccessData { subscriber, kind: 2 }, Some(0)),
+        (GetAccessData { subscriber, kind: 5 }, None),
+        (UpdateSubscriberData { subscriber, kind: missing, bit: true, data: 9 }, None),
+        (UpdateSubscriberData { subscriber, kind: missing, bit: false, data: 9 }, None),
+        (UpdateSubscriberData { subscriber, kind, bit: true, data: 9 }, Some(0)),
+        (UpdateLocation { subscriber, location: 0x0102_0304 }, Some(0)),
+    ];
+    for (mode, isolation) in ALL {
+        let loaded = with_known_rows(&tatp, (mode, isolation));
+        let mut wanted = row(&loaded, SUBSCRIBER, &[0, 0, 0, 1]).expect("it is there");
+        for (transaction, rows) in steps {
+            let name = format!("{}: {transaction:?}", name_of(mode, isolation));
+            let outcome = loaded.execute(&Job::Tatp(transaction)).expect("it runs");
+            let rows = rows.map_or(Outcome::Rejected, |rows| Outcome::Committed(Answer { sum: 0, rows }));
+            assert_eq!(outcome, rows, "{name}");
+            match transaction {
+                UpdateSubscriberData { bit: true, kind: 1, .. } => wanted[15] |= 1,
+                UpdateLocation { .. } => wanted[41..].copy_from_slice(&[4, 3, 2, 1]),
+                _ => {}
+            }
+            // What was rejected has left nothing behind.
+            assert_eq!(row(&loaded, SUBSCRIBER, &[0, 0, 0, 1]), Some(wanted.clone()), "{name}");
+        }
+        let facility = row(&loaded, FACILITY, &[0, 0, 0, 1, 1]);
+        assert_eq!(facility.as_deref(), Some(&[1, 0, 9, 65, 65, 65, 65, 65][..]));
+        let forwarding = row(&loaded, FORWARDING, &[0, 0, 0, 1, 1, 8]);
+        assert_eq!(forwarding.as_deref(), Some(&b"\x18000000000000001"[..]));
+    }
 }
 
 fn kind(job: &Job) -> (&'static str, u32) {

@@ -73,7 +73,7 @@ impl Findings {
         txn.scan(FORWARDING, bounds.from(), bounds.to(), &mut |key, row| {
             self.row(FORWARDING, key, is_forwarding(key, row, last));
             let facility = key.first_chunk::<5>();
-            if !facility.is_some_and(|facility| known.binary_search(facility).is_ok()) {
+            if facility.is_none_or(|facility| known.binary_search(facility).is_err()) {
                 note(&mut self.orphan, || format!("the one with the key {} has none", key.escape_ascii()));
             }
             true
