@@ -14,6 +14,15 @@ pub enum Error {
     #[error("the engine failed: {0}")]
     Engine(#[from] synod::Error),
 
+    /// Another engine failed.
+    #[error("{name} failed: {source}")]
+    Peer {
+        /// Which one.
+        name: &'static str,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// A row that the workload's rules say is there isn't.
     #[error("table {table} has no row {key}; the database is damaged or was changed by another program")]
     MissingRow {

@@ -11,6 +11,7 @@
 //! | [`garbage`] | memory under endless updates of few records |
 //! | [`calibrate`] | what the machine charges: one tree look-up, one flush of the disk |
 //! | [`history`], [`recording`] | what an engine has recorded, for the checker |
+//! | [`target`], [`peers`] | what workloads run on: this engine, and others |
 //! | [`random`], [`zipf`] | seeded randomness |
 //! | [`latency`], [`machine`], [`progress`] | measuring and showing |
 
@@ -24,6 +25,7 @@ pub mod history;
 pub mod latency;
 pub mod machine;
 pub mod micro;
+pub mod peers;
 pub mod progress;
 mod put_rows;
 pub mod random;

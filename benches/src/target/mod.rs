@@ -180,6 +180,13 @@ pub struct OpenOptions {
     pub in_flight: usize,
 }
 
+/// Makes `value` what was found, and says whether that is something.
+pub(crate) fn copy(found: Option<&[u8]>, value: &mut Vec<u8>) -> bool {
+    value.clear();
+    value.extend_from_slice(found.unwrap_or_default());
+    found.is_some()
+}
+
 /// Takes it that nothing was in the way.
 pub(crate) fn finished(outcome: Result<(), Stop>) -> Result<()> {
     match outcome {

@@ -1,6 +1,6 @@
 //! This engine, in each of its modes.
 
-use super::{About, Client, OpenOptions, Outcome, Row, Stop, TableNumber, Tally, Target, Txn, Work};
+use super::{About, Client, OpenOptions, Outcome, Row, Stop, TableNumber, Tally, Target, Txn, Work, copy};
 use crate::error::{Error, Result};
 use crate::put_rows::Rows;
 use crate::workload::{Answer, Job, Touch};
@@ -241,13 +241,6 @@ type Tables<'t> = smallvec::SmallVec<[&'t Table; 5]>;
 struct Access<'a> {
     transaction: &'a Transaction,
     tables: &'a [&'a Table],
-}
-
-/// Makes `value` what was found.
-fn copy(found: Option<&[u8]>, value: &mut Vec<u8>) -> bool {
-    value.clear();
-    value.extend_from_slice(found.unwrap_or_default());
-    found.is_some()
 }
 
 impl Txn for Access<'_> {
