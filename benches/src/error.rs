@@ -74,6 +74,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A chart could not be drawn.
+    #[error("a chart can't be drawn: {0}")]
+    Drawing(String),
+
     /// The user ended it.
     #[error("interrupted")]
     Interrupted,

@@ -13,7 +13,9 @@
 //! | [`history`], [`recording`] | what an engine has recorded, for the checker |
 //! | [`target`], [`peers`] | what workloads run on: this engine, and others |
 //! | [`random`], [`zipf`] | seeded randomness |
+//! | [`html`] | a comparison of targets as a page with charts |
 //! | [`latency`], [`machine`], [`progress`] | measuring and showing |
+//! | [`units`], [`moment`] | numbers and dates for people |
 
 pub mod allocations;
 pub mod calibrate;
@@ -22,9 +24,11 @@ pub mod driver;
 pub mod error;
 pub mod garbage;
 pub mod history;
+pub mod html;
 pub mod latency;
 pub mod machine;
 pub mod micro;
+pub mod moment;
 pub mod peers;
 pub mod progress;
 mod put_rows;
@@ -32,6 +36,7 @@ pub mod random;
 pub mod recording;
 pub mod target;
 pub mod tpcc;
+pub mod units;
 pub mod workload;
 pub mod zipf;
 

@@ -15,11 +15,15 @@
 //! at which its transaction was due, so that a stall is seen by all who would have come meanwhile (Tene's "coordinated
 //! omission").
 
+pub mod change;
 mod contest;
+pub mod csv;
+pub mod figures;
 mod loaded;
 mod plan;
 pub mod report;
 mod run;
+pub mod summary;
 
 pub use contest::contest;
 pub use plan::{Contestant, Open, Plan, PlannedPoint};

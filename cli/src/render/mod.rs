@@ -5,12 +5,12 @@ pub(crate) mod checkpoint;
 pub(crate) mod compare;
 pub(crate) mod gc;
 pub(crate) mod micro;
-pub(crate) mod moment;
 pub(crate) mod replay;
 pub(crate) mod stats;
 pub(crate) mod tpcc;
-pub(crate) mod units;
 pub(crate) mod verify;
+
+pub(crate) use synod_bench::{moment, units};
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 

@@ -5,7 +5,7 @@ use synod::Timestamp;
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// `2026-11-21 08:00:00.123 UTC`.
-pub(crate) fn moment(timestamp: Timestamp) -> String {
+pub fn moment(timestamp: Timestamp) -> String {
     let seconds = timestamp.0 / 1_000_000_000;
     let milliseconds = timestamp.0 / 1_000_000 % 1_000;
     let (year, month, day) = date(seconds / SECONDS_PER_DAY);

@@ -1,7 +1,7 @@
 //! Numbers for people: with separators, and in units that keep them short.
 
 /// `1234567` as `1,234,567`.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// A number with separators and, if it is small, decimals.
-pub(crate) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 1_000.0 => count(value.round().max(0.0) as u64),
         size if size >= 100.0 => format!("{value:.0}"),
@@ -24,7 +24,7 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 /// Nanoseconds, in the largest unit that leaves something before the point.
-pub(crate) fn time(nanoseconds: f64) -> String {
+pub fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         ns if ns < 1e3 => format!("{} ns", number(ns)),
         ns if ns < 1e6 => format!("{} µs", number(ns / 1e3)),
@@ -34,7 +34,7 @@ pub(crate) fn time(nanoseconds: f64) -> String {
 }
 
 /// Bytes, in MiB or GiB where there are so many.
-pub(crate) fn bytes(value: u64) -> String {
+pub fn bytes(value: u64) -> String {
     match value as f64 {
         bytes if bytes < 1024.0 => format!("{value} B"),
         bytes if bytes < 1024.0 * 1024.0 => format!("{} KiB", number(bytes / 1024.0)),
@@ -44,7 +44,7 @@ pub(crate) fn bytes(value: u64) -> String {
 }
 
 /// `1 thread`, `2 threads`.
-pub(crate) fn plural(value: u64, one: &str) -> String {
+pub fn plural(value: u64, one: &str) -> String {
     if value == 1 { format!("1 {one}") } else { format!("{} {one}s", count(value)) }
 }
 
