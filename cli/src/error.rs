@@ -120,6 +120,45 @@ pub enum Error {
         levels: String,
     },
 
+    /// A file that is no comparison.
+    #[error("{} is not what \"synod bench\" writes about a comparison: {problem}", path.display())]
+    NoComparison {
+        /// The file.
+        path: PathBuf,
+        /// What doesn't fit.
+        problem: String,
+    },
+
+    /// A comparison that another version has written.
+    #[error(
+        "{} has format {found}, this program reads format {}: measure anew, or use the version that wrote it",
+        path.display(),
+        synod_bench::driver::report::FORMAT
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: String,
+    },
+
+    /// Two comparisons of different things.
+    #[error(
+        "the two don't measure the same, so their figures can't be compared (but with --anyway):\n{listed}"
+    )]
+    Different {
+        /// What differs, a line each.
+        listed: String,
+    },
+
+    /// Two comparisons that have nothing in common.
+    #[error("there is nothing to compare: no target at any point is in both")]
+    NothingShared,
+
+    /// A workload, or what shows it, failed.
+    #[error(transparent)]
+    Bench(#[from] synod_bench::Error),
+
     /// A picture of an anomaly that did not happen.
     #[error("there is nothing to draw: the checker has found no anomaly")]
     NothingToDraw,

@@ -5,11 +5,11 @@
 //! check` looks for anomalies in a history of transactions, and `synod anomalies` is a laboratory of them
 //! ([`anomalies`]). `synod bench tpcc` loads and runs an order-entry workload after TPC-C and checks its data;
 //! `synod bench micro` measures single operations; `synod bench contention` shows which mode wins where; `synod bench gc`
-//! looks at memory.
+//! looks at memory. `synod report` shows a measurement of several engines again, `synod compare` two of them side by side.
 //!
 //! Results go to standard output, progress and logs to standard error (`RUST_LOG` sets what is logged). The
 //! exit status is 0 if all went well and every check passed, 1 if not, 2 for arguments that make no sense (and for
-//! what `verify` and `check` can't tell).
+//! what `verify`, `check` and `compare` can't tell).
 
 pub mod anomalies;
 pub mod arguments;
@@ -63,6 +63,11 @@ pub fn run() -> ExitCode {
             Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
             found => exit(found),
         },
+        Command::Compare(arguments) => match commands::compare::run(&arguments) {
+            Err(error) => failed(&error, ExitCode::from(CANNOT_TELL)),
+            found => exit(found),
+        },
+        Command::Report(arguments) => exit(commands::report::run(&arguments)),
         Command::Backup(arguments) => exit(commands::backup::backup(&arguments)),
         Command::Restore(arguments) => exit(commands::backup::restore(&arguments)),
     }

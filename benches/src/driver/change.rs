@@ -41,8 +41,7 @@ impl Change {
 
     /// The same change in another unit on each side.
     fn scaled(&self, before: f64, after: f64, repetitions: usize) -> Change {
-        let scale =
-            |of: Spread, by| Spread { median: of.median * by, min: of.min * by, max: of.max * by };
+        let scale = |of: Spread, by| Spread { median: of.median * by, min: of.min * by, max: of.max * by };
         Change::between(scale(self.before, before), scale(self.after, after), repetitions)
     }
 }
@@ -234,7 +233,14 @@ impl Sides<'_> {
             (false, true) => Verdict::Mended,
             (false, false) => Verdict::StillBroken,
         };
-        TargetChange { target: &one.about.name, goodput, in_lookups, p99: change(P99), cpu: change(CPU), verdict }
+        TargetChange {
+            target: &one.about.name,
+            goodput,
+            in_lookups,
+            p99: change(P99),
+            cpu: change(CPU),
+            verdict,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The figures of a run, each with its name and unit: the same in the terminal, in the tables of the page, and in the
 //! columns of the CSV file.
 
-use super::report::{Point, PointReport, Sample, Spread};
+use super::report::{Point, PointReport, Report, Sample, Spread};
 use crate::units::{bytes, number, time};
 
 /// A figure that every run has, or none of a target's runs.
@@ -88,7 +88,11 @@ impl Figure {
     /// Over all repetitions; none if a rule was broken, there are no runs, or one of them lacks it.
     pub fn spread(&self, report: &PointReport) -> Option<Spread> {
         let has_all = report.samples.iter().all(|sample| (self.of)(sample).is_some());
-        if has_all && report.broken.is_empty() { report.spread(|sample| (self.of)(sample).unwrap_or_default()) } else { None }
+        if has_all && report.broken.is_empty() {
+            report.spread(|sample| (self.of)(sample).unwrap_or_default())
+        } else {
+            None
+        }
     }
 
     /// The median, and behind it the least and the most: `1.25 (1.20–1.30) ms`.
@@ -99,8 +103,12 @@ impl Figure {
 
     fn range(&self, spread: Spread) -> String {
         let [median, min, max] = [spread.median, spread.min, spread.max].map(self.show);
+        if min == max {
+            return median;
+        }
         let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_string());
-        let value = |text: &str| text.split_once(' ').map_or(text.to_string(), |(value, _)| value.to_string());
+        let value =
+            |text: &str| text.split_once(' ').map_or(text.to_string(), |(value, _)| value.to_string());
         match unit(&median) {
             Some(same) if [&min, &max].iter().all(|text| unit(text).as_deref() == Some(&same[..])) => {
                 format!("{} ({}–{}) {same}", value(&median), value(&min), value(&max))
@@ -116,9 +124,54 @@ pub fn share_of_bound(point: &Point, report: &PointReport) -> Option<f64> {
     (point.bound_per_second > 0.0).then(|| goodput / point.bound_per_second)
 }
 
-/// `0.42 ×`; with more digits where it is little.
+/// `0.42 ×`; with more digits if it is little.
 pub fn multiple(value: f64) -> String {
-    if value < 0.1 { format!("{value:.4} ×") } else { format!("{value:.2} ×") }
+    match value {
+        little if little < 0.01 => format!("{little:.4} ×"),
+        little if little < 0.1 => format!("{little:.3} ×"),
+        value => format!("{value:.2} ×"),
+    }
+}
+
+/// A row of a table with a column for each target: its name, and the cells.
+pub type Row = (String, Vec<String>);
+
+/// All figures of all targets at a point, aborts by reason too. A target that broke a rule has none.
+pub fn rows(report: &Report, place: usize) -> Vec<Row> {
+    let cells = |cell: &dyn Fn(&PointReport) -> Option<String>| -> Vec<String> {
+        let found = report.targets.iter().map(|target| target.points.get(place));
+        found.map(|found| found.and_then(cell).unwrap_or("–".to_string())).collect()
+    };
+    let mut rows = vec![(GOODPUT.name.to_string(), cells(&|found| Some(goodput_or_why_not(found))))];
+    let point = &report.points[place];
+    rows.push(("  × of the bound".to_string(), cells(&|found| share_of_bound(point, found).map(multiple))));
+    for figure in COSTS {
+        rows.push((figure.name.to_string(), cells(&|found| figure.text(found))));
+        if figure.column == ABORTS.column {
+            for reason in reasons(report.targets.iter().filter_map(|target| target.points.get(place))) {
+                let row = cells(&|found| aborts_of(found, reason));
+                rows.push((format!("  {reason}"), row));
+            }
+        }
+    }
+    rows
+}
+
+/// The goodput; else why there is none.
+pub fn goodput_or_why_not(found: &PointReport) -> String {
+    match GOODPUT.text(found) {
+        Some(text) => text,
+        None if found.broken.is_empty() => "not measured".to_string(),
+        None => BROKEN.to_string(),
+    }
+}
+
+/// What stands in the place of a figure, if a rule was broken.
+pub const BROKEN: &str = "✗ BROKE A RULE";
+
+/// As [`aborts_per_thousand`], for people; none if there are no figures.
+pub fn aborts_of(found: &PointReport, reason: &str) -> Option<String> {
+    GOODPUT.spread(found).map(|_| number(aborts_per_thousand(found, reason)))
 }
 
 /// Attempts given up for one reason, for each thousand transactions that were answered: the mean of all runs, so that the
@@ -161,6 +214,7 @@ mod tests {
         assert_eq!(P50.text(&runs(&[1_250, 1_300, 1_200])).as_deref(), Some("1.25 (1.20–1.30) µs"));
         assert_eq!(P50.text(&runs(&[900, 1_300])).as_deref(), Some("1.30 µs (900 ns–1.30 µs)"));
         assert_eq!(P50.text(&runs(&[900])).as_deref(), Some("900 ns"));
+        assert_eq!(P50.text(&runs(&[900, 900])).as_deref(), Some("900 ns"));
         assert_eq!(P50.text(&runs(&[])), None);
     }
 

@@ -6,12 +6,17 @@ use crate::error::Result;
 /// The height of a bar with what stands above it.
 const ROW: f64 = 42.0;
 
+/// About how wide a letter is.
+const LETTER: f64 = 7.8;
+
 /// One bar.
 pub(super) struct Bar {
     /// Whose it is.
     pub name: String,
     /// Its value, in words.
     pub value: String,
+    /// The same in fewer words, if there is no place for more.
+    pub short: String,
     /// Whether the value says that something is wrong.
     pub is_alarming: bool,
     /// What it is made of, from the left.
@@ -40,8 +45,10 @@ pub(super) fn chart(bars: &[Bar], width: u32, label: &str) -> Result<String> {
 
 fn row(canvas: &Canvas<'_>, bar: &Bar, top: f64, width: f64, per_unit: f64) -> Result<()> {
     let ink = if bar.is_alarming { Ink::Alarm } else { Ink::Muted };
+    let letters = bar.name.chars().count() + bar.value.chars().count();
+    let value = if letters as f64 * LETTER > width - 12.0 { &bar.short } else { &bar.value };
     canvas.text(&bar.name, (0.0, top + 11.0), Side::Left, 14.0, Ink::Text)?;
-    canvas.text(&bar.value, (width, top + 11.0), Side::Right, 13.0, ink)?;
+    canvas.text(value, (width, top + 11.0), Side::Right, 13.0, ink)?;
     canvas.line(&[(0.0, top + 34.0), (width, top + 34.0)], Ink::Grid, 1, None)?;
     let mut left = 0.0;
     for (value, ink) in &bar.parts {

@@ -107,7 +107,9 @@ impl Canvas<'_> {
         let points = points.iter().copied().map(pixel);
         match dash {
             None => self.area.draw(&PathElement::new(points.collect::<Vec<_>>(), style)),
-            Some(length) => self.area.draw(&DashedPathElement::new(points, length as i32, length as i32, style)),
+            Some(length) => {
+                self.area.draw(&DashedPathElement::new(points, length as i32, length as i32, style))
+            }
         }
         .map_err(failed)
     }

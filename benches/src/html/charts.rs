@@ -6,20 +6,23 @@ use super::canvas::{Ink, drawing};
 use super::escaped;
 use super::lines::{self, Chart, Line};
 use super::scale::Scale;
-use crate::driver::figures::{GOODPUT, aborts_per_thousand, reasons};
+use crate::driver::figures::{ABORTS, Figure, GOODPUT, aborts_per_thousand, reasons};
 use crate::driver::report::{PointReport, Report, TargetReport};
 use crate::driver::summary::point_name;
 use crate::error::Result;
 use crate::units::{number, time};
 
 /// How wide drawings are that stand side by side if there is place.
-const CARD: u32 = 400;
+const CARD: u32 = 340;
 
 /// Reasons with a colour of their own; the others share one.
 const REASONS_SHOWN: usize = 5;
 
+/// So many bars are shown without being asked for.
+const BARS_SHOWN: usize = 24;
+
 /// Above this ratio of the most to the least, an axis is logarithmic: on a linear one nothing could be told of the least.
-const RATIO_LINEAR: f64 = 40.0;
+const RATIO_LINEAR: f64 = 20.0;
 
 /// The goodput of all targets: over the points of the sweep, and at each of them.
 pub(super) fn goodput(report: &Report) -> Result<String> {
@@ -27,7 +30,7 @@ pub(super) fn goodput(report: &Report) -> Result<String> {
     if report.sweep.is_none() {
         return Ok(bars);
     }
-    Ok(format!("{}<h3>At each point</h3>\n{bars}", goodput_lines(report)?))
+    Ok(sweep_lines(report, GOODPUT)? + &folded(report, "Throughput at each point", &bars))
 }
 
 /// The latencies of all targets at each point.
@@ -38,7 +41,7 @@ pub(super) fn latency(report: &Report) -> Result<String> {
             latency_lines(report, 0, (360, 320), false)? + &legend(&target_names(report), true)?,
         ));
     }
-    let charts = at_each_point(report, |place, width| latency_lines(report, place, (width, 300), false))?;
+    let charts = at_each_point(report, |place, width| latency_lines(report, place, (width, 270), false))?;
     Ok(legend(&target_names(report), true)? + &charts)
 }
 
@@ -49,7 +52,20 @@ pub(super) fn aborts(report: &Report) -> Result<String> {
         return Ok("<p>No attempt was given up.</p>\n".to_string());
     }
     let bars = at_each_point(report, |place, width| abort_bars(report, &names, place, width))?;
-    Ok(legend(&names, false)? + &bars)
+    let legend = legend(&names, false)?;
+    Ok(match report.sweep {
+        Some(_) => {
+            sweep_lines(report, ABORTS)?
+                + &folded(report, "Aborts at each point by reason", &(legend + &bars))
+        }
+        None => legend + &bars,
+    })
+}
+
+/// What is shown at once only if there isn't much of it.
+fn folded(report: &Report, name: &str, content: &str) -> String {
+    let open = if report.points.len() * report.targets.len() <= BARS_SHOWN { " open" } else { "" };
+    format!("<details{open}>\n<summary>{name}</summary>\n{content}</details>\n")
 }
 
 /// A chart for each point, side by side; over the whole width if there is one only.
@@ -77,6 +93,7 @@ fn goodput_bars(report: &Report, place: usize, width: u32) -> Result<String> {
         Bar {
             name: target.about.name.clone(),
             value: found.and_then(|point| GOODPUT.text(point)).map_or_else(|| no_figures(found), per_second),
+            short: spread.map_or_else(|| no_figures(found), |spread| per_second(number(spread.median))),
             is_alarming: found.is_some_and(|point| !point.broken.is_empty()),
             parts: spread.map(|spread| (spread.median, Ink::Series(series))).into_iter().collect(),
             whisker: spread.filter(|spread| spread.min < spread.max).map(|spread| (spread.min, spread.max)),
@@ -93,16 +110,17 @@ fn per_second(text: String) -> String {
 /// Why there is no figure.
 fn no_figures(found: Option<&PointReport>) -> String {
     match found {
-        Some(point) if !point.broken.is_empty() => "✗ broke a rule: no figures".to_string(),
+        Some(point) if !point.broken.is_empty() => "✗ broke a rule".to_string(),
         _ => "not measured".to_string(),
     }
 }
 
-fn goodput_lines(report: &Report) -> Result<String> {
+/// A figure over the points of the sweep.
+fn sweep_lines(report: &Report, figure: Figure) -> Result<String> {
     let line = |(series, target): (usize, &TargetReport)| Line {
         name: target.about.name.clone(),
         series,
-        values: target.points.iter().map(|point| GOODPUT.spread(point)).collect(),
+        values: target.points.iter().map(|point| figure.spread(point)).collect(),
     };
     let lines: Vec<Line> = report.targets.iter().enumerate().map(line).collect();
     let medians: Vec<f64> = medians(&lines).collect();
@@ -111,13 +129,22 @@ fn goodput_lines(report: &Report) -> Result<String> {
     let top = tops.fold(0.0, f64::max);
     let is_linear = least <= 0.0 || most / least < RATIO_LINEAR;
     let scale = if is_linear { Scale::linear(top) } else { Scale::logarithmic(least, top) };
-    let vertical = if is_linear { "committed/s" } else { "committed/s, logarithmic" };
+    let vertical = format!("{}{}", figure.name, if is_linear { "" } else { ", logarithmic" });
     let places: Vec<String> = report.points.iter().map(|point| point.value.clone()).collect();
     let horizontal = report.sweep.clone().unwrap_or_default();
     let draw = |size, has_names| {
         let horizontal = &horizontal;
-        let chart = Chart { places: &places, horizontal, vertical, scale, show: tick, lines: &lines, has_names, has_whiskers: true };
-        lines::chart(&chart, size, &format!("Committed transactions a second by {horizontal}"))
+        let chart = Chart {
+            places: &places,
+            horizontal,
+            vertical: &vertical,
+            scale,
+            show: tick,
+            lines: &lines,
+            has_names,
+            has_whiskers: true,
+        };
+        lines::chart(&chart, size, &format!("{} by {horizontal}", figure.name))
     };
     Ok(both(draw((940, 420), true)?, draw((360, 340), false)? + &legend(&target_names(report), true)?))
 }
@@ -143,7 +170,7 @@ fn latency_lines(report: &Report, place: usize, size: (u32, u32), has_names: boo
     let places = ["p50", "p90", "p99", "p99.9", "p99.99"].map(str::to_string);
     let chart = Chart {
         places: &places,
-        horizontal: "so many of the transactions take at most this long",
+        horizontal: "percentile",
         vertical: "latency, logarithmic",
         scale,
         show: time_tick,
@@ -173,6 +200,7 @@ fn abort_bars(report: &Report, names: &[String], place: usize, width: u32) -> Re
         Bar {
             name: target.about.name.clone(),
             value: measured.map_or_else(|| no_figures(found), |_| format!("{} per 1,000", number(sum))),
+            short: measured.map_or_else(|| no_figures(found), |_| number(sum)),
             is_alarming: found.is_some_and(|point| !point.broken.is_empty()),
             parts,
             whisker: None,
@@ -184,8 +212,10 @@ fn abort_bars(report: &Report, names: &[String], place: usize, width: u32) -> Re
 
 fn parts(point: &PointReport, names: &[String]) -> Vec<(f64, Ink)> {
     let known = names.iter().take(REASONS_SHOWN);
-    let mut parts: Vec<(f64, Ink)> =
-        known.enumerate().map(|(place, name)| (aborts_per_thousand(point, name), Ink::Series(place))).collect();
+    let mut parts: Vec<(f64, Ink)> = known
+        .enumerate()
+        .map(|(place, name)| (aborts_per_thousand(point, name), Ink::Series(place)))
+        .collect();
     let of_others = reasons([point].into_iter())
         .into_iter()
         .filter(|reason| names.iter().take(REASONS_SHOWN).all(|name| name != reason))

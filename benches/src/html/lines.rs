@@ -78,8 +78,12 @@ impl Chart<'_> {
     }
 
     fn x(&self, frame: &Frame, place: usize) -> f64 {
-        let slot = (frame.right - frame.left) / self.places.len().max(1) as f64;
-        frame.left + slot * (place as f64 + 0.5)
+        let width = frame.right - frame.left;
+        // At the ends there is room for half a label, and a mark.
+        let margin =
+            if self.places.len() > 1 { width / (2 * self.places.len()).max(12) as f64 } else { width / 2.0 };
+        let step = (width - 2.0 * margin) / self.places.len().saturating_sub(1).max(1) as f64;
+        frame.left + margin + step * place as f64
     }
 
     fn y(&self, frame: &Frame, value: f64) -> f64 {
@@ -110,7 +114,8 @@ impl Chart<'_> {
         let values: Vec<_> = values.map(|(place, spread)| spread.map(|spread| (place, spread))).collect();
         // A place without a value is a gap.
         for whole in values.split(Option::is_none) {
-            let corner = |(place, spread): &(usize, Spread)| (self.x(frame, *place), self.y(frame, spread.median));
+            let corner =
+                |(place, spread): &(usize, Spread)| (self.x(frame, *place), self.y(frame, spread.median));
             let corners: Vec<_> = whole.iter().flatten().map(corner).collect();
             canvas.line(&corners, ink, 2, dash_of(line.series))?;
             for (corner, (_, spread)) in corners.iter().zip(whole.iter().flatten()) {

@@ -53,6 +53,9 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_is_a_tag() {
-        assert_eq!(escaped("<a href=\"x\">'&\u{1}'</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}&#39;&lt;/a&gt;");
+        assert_eq!(
+            escaped("<a href=\"x\">'&\u{1}'</a>"),
+            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\u{fffd}&#39;&lt;/a&gt;"
+        );
     }
 }

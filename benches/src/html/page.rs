@@ -36,7 +36,8 @@ const THROUGHPUT: &str = "Transactions that committed, a second: the median of a
 
 const LATENCY: &str = "From the moment a transaction was due to its answer: medians of all repetitions.";
 
-const ABORTS: &str = "Attempts that an engine gave up and that were made again, for each 1,000 transactions, by reason.";
+const ABORTS: &str =
+    "Attempts that an engine gave up and that were made again, for each 1,000 transactions, by reason.";
 
 const FIGURES: &str = "Medians, and in parentheses the least and the most of the repetitions. The bound is what this \
                        machine could do at most, were there nothing to do but the look-ups that each transaction needs, \
@@ -98,7 +99,6 @@ fn all_figures(report: &Report) -> String {
             html += &format!("<h3>{name}</h3>\n");
         }
         html += &tables::figures(report, place);
-        html += &tables::abort_reasons(report, place);
     }
     html += "<h3>Load and size</h3>\n";
     html += &tables::sizes(report);

@@ -1,7 +1,9 @@
 //! The tables of the page: all figures, and what the targets, the settings and the machine are.
 
 use super::escaped;
-use crate::driver::figures::{COSTS, GOODPUT, aborts_per_thousand, multiple, reasons, share_of_bound};
+use crate::driver::figures::{
+    BROKEN, COSTS, GOODPUT, aborts_per_thousand, multiple, reasons, rows, share_of_bound,
+};
 use crate::driver::report::{Point, PointReport, Report, TargetReport};
 use crate::units::{bytes, number, plural, time};
 
@@ -20,8 +22,14 @@ impl Table {
     }
 
     fn row(&mut self, name: &str, cells: &[String]) {
-        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
-        self.html += &format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(name));
+        let cell = |text: &String| match text == BROKEN {
+            true => format!("<td class=\"broken\">{BROKEN}</td>"),
+            false => format!("<td>{}</td>", escaped(text)),
+        };
+        let cells: String = cells.iter().map(cell).collect();
+        let class = if name.starts_with(' ') { " class=\"part\"" } else { "" };
+        self.html +=
+            &format!("<tr><th scope=\"row\"{class}>{}</th>{cells}</tr>\n", escaped(name.trim_start()));
     }
 
     /// A row that says only one thing.
@@ -37,8 +45,30 @@ impl Table {
     }
 }
 
+/// More targets than this have a row each; fewer a column each, so that all figures are in sight.
+const COLUMNS_MAX: usize = 6;
+
 /// All figures of all targets at a point.
 pub(super) fn figures(report: &Report, place: usize) -> String {
+    match report.targets.len() <= COLUMNS_MAX {
+        true => columns(report, place),
+        false => across(report, place) + &abort_reasons(report, place),
+    }
+}
+
+/// A column for each target.
+fn columns(report: &Report, place: usize) -> String {
+    let names = report.targets.iter().map(|target| &target.about.name[..]);
+    let names: Vec<&str> = std::iter::once("").chain(names).collect();
+    let mut table = Table::new(&names);
+    for (name, cells) in rows(report, place) {
+        table.row(&name, &cells);
+    }
+    table.end()
+}
+
+/// A row for each target.
+fn across(report: &Report, place: usize) -> String {
     let point = &report.points[place];
     let names = ["target", GOODPUT.name, "× of the bound"];
     let columns: Vec<&str> = names.into_iter().chain(COSTS.iter().map(|figure| figure.name)).collect();
@@ -54,10 +84,10 @@ fn each(table: &mut Table, target: &TargetReport, place: usize, cells: impl Fn(&
     let name = &target.about.name;
     match target.points.get(place) {
         Some(found) if !found.broken.is_empty() => {
-            table.remark(name, "broken", &format!("✗ broken: {}", found.broken.join("; ")));
+            table.remark(name, "broken left", &format!("✗ broken: {}", found.broken.join("; ")));
         }
         Some(found) if !found.samples.is_empty() => table.row(name, &cells(found)),
-        _ => table.remark(name, "missing", "not measured"),
+        _ => table.remark(name, "left", "not measured"),
     }
 }
 
@@ -69,7 +99,7 @@ fn figure_cells(point: &Point, found: &PointReport) -> Vec<String> {
 }
 
 /// The reasons of aborts at a point; nothing if there are none.
-pub(super) fn abort_reasons(report: &Report, place: usize) -> String {
+fn abort_reasons(report: &Report, place: usize) -> String {
     let all = reasons(report.targets.iter().filter_map(|target| target.points.get(place)));
     if all.is_empty() {
         return String::new();
@@ -112,7 +142,11 @@ pub(super) fn targets(report: &Report) -> String {
             ("Writers", writers.to_string()),
         ];
         facts.extend(about.notes.iter().map(|note| ("Note", note.clone())));
-        html += &format!("<section class=\"card\">\n<h3>{}</h3>\n{}</section>\n", escaped(&about.name), list(&facts));
+        html += &format!(
+            "<section class=\"card\">\n<h3>{}</h3>\n{}</section>\n",
+            escaped(&about.name),
+            list(&facts)
+        );
     }
     html + "</div>\n"
 }
@@ -124,12 +158,10 @@ pub(super) fn settings(report: &Report) -> String {
     let runs = format!("{}, each of {} s", plural(report.repetitions.into(), "repetition"), report.seconds);
     facts.push(("runs".to_string(), runs));
     for point in &report.points {
-        let name = if point.value.is_empty() { "bound".to_string() } else { format!("bound at {}", point.value) };
-        let bound = format!(
-            "{}/s with {}",
-            number(point.bound_per_second),
-            plural(point.threads as u64, "thread")
-        );
+        let name =
+            if point.value.is_empty() { "bound".to_string() } else { format!("bound at {}", point.value) };
+        let bound =
+            format!("{}/s with {}", number(point.bound_per_second), plural(point.threads as u64, "thread"));
         facts.push((name, bound));
     }
     list(&facts)

@@ -35,8 +35,18 @@ pub(crate) fn large() -> Report {
     let values = ["0", "0.5", "0.7", "0.8", "0.9", "0.99", "1.1", "1.25"];
     let points = values.map(|value| Point { value: value.to_string(), threads: 4, bound_per_second: 3e6 });
     let names = [
-        "2pl", "occ", "mvcc", "mvcc@snapshot", "deterministic", "rocksdb-optimistic", "rocksdb-pessimistic",
-        "redb", "fjall-optimistic", "lmdb", "sqlite-wal", "surrealkv",
+        "2pl",
+        "occ",
+        "mvcc",
+        "mvcc@snapshot",
+        "deterministic",
+        "rocksdb-optimistic",
+        "rocksdb-pessimistic",
+        "redb",
+        "fjall-optimistic",
+        "lmdb",
+        "sqlite-wal",
+        "surrealkv",
     ];
     let target = |(place, name): (usize, &&str)| {
         let slope = [1.0, 0.97, 0.94, 0.9, 0.8, 0.6, 0.4, 0.3];

@@ -3,6 +3,7 @@
 mod anomalies;
 mod bench;
 mod check;
+mod compare;
 mod contest;
 mod data;
 mod modes;
@@ -13,6 +14,7 @@ pub use anomalies::AnomaliesArguments;
 pub(crate) use bench::conflict;
 pub use bench::{Bench, CheckpointArguments, GcArguments, MicroArguments, TpccArguments};
 pub use check::{Assumption, CheckArguments};
+pub use compare::{CompareArguments, ReportArguments};
 pub use contest::{Contenders, ContestArguments, Sweep, Vary};
 pub use data::{
     BackupArguments, DumpArguments, LoadArguments, RestoreArguments, StatsArguments, VerifyArguments,
@@ -72,6 +74,15 @@ pub enum Command {
     /// levels the history satisfies. The exit status is 0 if it satisfies the one that was asked for, 1 if not, 2 if
     /// that can't be told, because it is no history, or nothing in it is known to have committed.
     Check(CheckArguments),
+    /// Compares two measurements of the same workload: which target has become faster or slower, beyond the noise.
+    ///
+    /// Reads what "synod bench" has written with --json. A target counts as changed only if all its runs after lie on one
+    /// side of all its runs before, and the medians are further apart than the runs of either side are. The exit status is
+    /// 0; with --fail-above 1, if a target is slower by more than that, or newly breaks a rule of its workload; 2 if the
+    /// two can't be compared.
+    Compare(CompareArguments),
+    /// Shows a measurement again that "synod bench" has written with --json; as a page with charts, too.
+    Report(ReportArguments),
     /// Makes a backup of a database, or brings one up to date.
     ///
     /// The first time everything is written, later only what is new, as long as the log still has it. A program

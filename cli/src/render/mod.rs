@@ -1,8 +1,10 @@
 //! Reports as text for people.
 
+pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod compare;
+pub(crate) mod comparison;
 pub(crate) mod gc;
 pub(crate) mod micro;
 pub(crate) mod replay;
