@@ -42,7 +42,7 @@ pub const P99: Figure = latency("p99_ns", "latency p99", |sample| Some(sample.la
 /// Processor time for each transaction.
 pub const CPU: Figure = Figure {
     column: "cpu_ns_per_transaction",
-    name: "processor time/transaction",
+    name: "processor time a transaction",
     of: |sample| Some(sample.cpu_ns_per_transaction()),
     show: time,
 };
@@ -62,13 +62,13 @@ pub const COSTS: [Figure; 11] = [
     CPU,
     Figure {
         column: "allocations_per_transaction",
-        name: "allocations/transaction",
+        name: "allocations a transaction",
         of: Sample::allocations_per_transaction,
         show: number,
     },
     Figure {
         column: "written_bytes_per_transaction",
-        name: "written/transaction",
+        name: "written a transaction",
         of: |sample| Some(sample.written_bytes_per_transaction()),
         show: |value| bytes(value.round() as u64),
     },

@@ -88,7 +88,7 @@ pub(crate) fn run(per_second: f64) -> Sample {
 }
 
 fn target(name: &str, allows: &[&str], per_second: &[f64]) -> TargetReport {
-    let is_ours = !name.contains('-');
+    let is_ours = !name.contains('-') && !name.starts_with("other");
     let mut points: Vec<PointReport> = per_second.iter().copied().map(runs).collect();
     if !is_ours {
         points.iter_mut().flat_map(|point| &mut point.samples).for_each(|sample| sample.allocations = None);

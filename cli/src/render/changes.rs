@@ -43,11 +43,11 @@ pub(crate) fn judgement(worse: &[(&Point, &TargetChange<'_>)], percent: f64) -> 
 
 fn point(before: &Report, at: &PointChange<'_>, changes: &Changes<'_>) -> String {
     let is_scaled = !changes.machine.is_empty();
-    let mut header = vec!["target", "committed/s before", "after", "ratio"];
+    let mut header = vec!["target", "committed/s", "ratio"];
     if is_scaled {
-        header.extend(["× L / threads before", "after", "ratio"]);
+        header.extend(["× L / threads", "ratio"]);
     }
-    header.extend(["p99 before", "after", "ratio", "processor time before", "after", "ratio", "verdict"]);
+    header.extend(["p99", "ratio", "processor time", "ratio", "verdict"]);
     let mut shown = table(&header, 1);
     for change in &at.targets {
         let mut cells = vec![change.target.to_string()];
@@ -66,14 +66,14 @@ fn point(before: &Report, at: &PointChange<'_>, changes: &Changes<'_>) -> String
     }
 }
 
-/// Before, after, and the ratio; which has a `~` if it is within the noise.
-fn cell(change: Option<Change>, show: fn(f64) -> String) -> [String; 3] {
+/// Before and after, and the ratio; which has a `~` if it is within the noise.
+fn cell(change: Option<Change>, show: fn(f64) -> String) -> [String; 2] {
     match change {
-        None => ["–", "–", "–"].map(str::to_string),
+        None => ["–", "–"].map(str::to_string),
         Some(change) => {
             let hedge = if change.is_beyond_noise { "" } else { "~" };
             let ratio = format!("{hedge}{:.2} ×", change.ratio());
-            [show(change.before.median), show(change.after.median), ratio]
+            [format!("{} → {}", show(change.before.median), show(change.after.median)), ratio]
         }
     }
 }

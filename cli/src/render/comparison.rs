@@ -69,7 +69,7 @@ pub(crate) fn page(report: &Report) -> String {
     }
     let remarks: Vec<String> = warnings(report).into_iter().chain(sentences(report)).collect();
     parts.push(remarks.join("\n"));
-    parts.join("\n")
+    parts.join("\n\n")
 }
 
 /// The rules that were broken, a line each.
