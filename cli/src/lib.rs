@@ -23,7 +23,7 @@ mod output;
 mod place;
 mod render;
 
-use arguments::{Arguments, Bench, Command};
+use arguments::{Arguments, Bench, Command, ContestArguments, WorkloadArguments};
 use clap::Parser;
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -42,12 +42,11 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Bench { bench: Bench::Tpcc(arguments) } => exit(commands::tpcc::run(&arguments)),
         Command::Bench { bench: Bench::Micro(arguments) } => exit(commands::micro::run(&arguments)),
-        Command::Bench { bench: Bench::Ycsb(arguments) } => {
-            exit(commands::contest::run(&*arguments, &arguments.contest))
-        }
-        Command::Bench { bench: Bench::Contention(arguments) } => {
-            exit(commands::contest::run(&*arguments, &arguments.contest))
-        }
+        Command::Bench { bench: Bench::Ycsb(arguments) } => contest(&*arguments, &arguments.contest),
+        Command::Bench { bench: Bench::SmallBank(arguments) } => contest(&*arguments, &arguments.contest),
+        Command::Bench { bench: Bench::Bank(arguments) } => contest(&*arguments, &arguments.contest),
+        Command::Bench { bench: Bench::Tatp(arguments) } => contest(&*arguments, &arguments.contest),
+        Command::Bench { bench: Bench::Contention(arguments) } => contest(&*arguments, &arguments.contest),
         Command::Bench { bench: Bench::Gc(arguments) } => exit(commands::gc::run(&arguments)),
         Command::Bench { bench: Bench::Checkpoint(arguments) } => exit(commands::checkpoint::run(&arguments)),
         Command::Anomalies(arguments) => exit(commands::anomalies::run(&arguments)),
@@ -71,6 +70,10 @@ pub fn run() -> ExitCode {
         Command::Backup(arguments) => exit(commands::backup::backup(&arguments)),
         Command::Restore(arguments) => exit(commands::backup::restore(&arguments)),
     }
+}
+
+fn contest(workload: &impl WorkloadArguments, arguments: &ContestArguments) -> ExitCode {
+    exit(commands::contest::run(workload, arguments))
 }
 
 /// The exit status for what a command answered; an error is shown.

@@ -1,6 +1,7 @@
 //! What is to be compared, and how.
 
 use crate::error::{Error, Result};
+use crate::peers::Peer;
 use crate::target::{OpenOptions, SynodTarget, Target, name_of};
 use crate::workload::Workload;
 use std::path::PathBuf;
@@ -28,6 +29,11 @@ impl Contestant {
             name: name_of(mode, isolation),
             open: Box::new(move |options| Ok(Box::new(SynodTarget::open(mode, isolation, options)?))),
         }
+    }
+
+    /// Another engine.
+    pub fn peer(peer: Peer) -> Contestant {
+        Contestant { name: peer.to_string(), open: Box::new(move |options| peer.open(options)) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The arguments of `synod bench`.
 
-use super::{Arguments, HotArguments, Modes, YcsbArguments};
+use super::{
+    Arguments, BankArguments, HotArguments, Modes, SmallBankArguments, TatpArguments, YcsbArguments,
+};
 use crate::render::units::count;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Subcommand};
@@ -19,6 +21,13 @@ pub enum Bench {
     Ycsb(Box<YcsbArguments>),
     /// Transactions that meet on a few hot records, and otherwise touch cold ones, on modes and other engines.
     Contention(Box<HotArguments>),
+    /// Customers with two accounts each, and six kinds of transactions, after SmallBank, on modes and other engines.
+    #[command(name = "smallbank")]
+    SmallBank(Box<SmallBankArguments>),
+    /// Transfers between accounts, and audits that add up all of them, on modes and other engines.
+    Bank(Box<BankArguments>),
+    /// A telephone network's register, after TATP: short reads, few writes; on modes and other engines.
+    Tatp(Box<TatpArguments>),
     /// Single operations, as multiples of one look-up (L) and one flush (F) of this machine.
     Micro(MicroArguments),
     /// Memory under endless updates of few records.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use synod::{Durability, Isolation, Mode};
+use synod_bench::peers::Peer;
 
 /// The most values of a sweep.
 const SWEEP_VALUES_MAX: usize = 50;
@@ -17,6 +18,11 @@ pub struct ContestArguments {
     /// mvcc@snapshot; all for each mode at serializable, and mvcc@snapshot; none to measure peers alone
     #[arg(long, value_name = "MODES", default_value = "all")]
     pub mode: Contenders,
+
+    /// Other engines, separated by commas: rocksdb, rocksdb-optimistic, redb, fjall, lmdb, sqlite, surrealkv; all for each
+    /// that is built in. None is unless the program was built with --features peers, or with one feature for each
+    #[arg(long, value_name = "ENGINES")]
+    pub peer: Option<Peers>,
 
     /// Isolation of the modes for which none is given
     #[arg(long, value_name = "LEVEL", default_value = "serializable")]
@@ -94,6 +100,26 @@ impl ContestArguments {
         contenders
     }
 
+    /// The other engines, after a check that they are built in and do what is asked for.
+    pub fn peers(&self) -> &[Peer] {
+        let peers = self.peer.as_ref().map_or(&[][..], |peers| &peers.0);
+        if let Some(missing) = peers.iter().find(|peer| !peer.is_built()) {
+            conflict(&format!(
+                "{missing} isn't built in: build with --features {} (or peers)",
+                missing.feature()
+            ));
+        }
+        if !peers.is_empty() && self.in_flight > 1 {
+            conflict(
+                "other engines answer one transaction after the other: leave --in-flight out, or --peer",
+            );
+        }
+        if peers.is_empty() && self.mode.0.is_empty() {
+            conflict("--mode none leaves nothing to measure: choose a mode, or a --peer");
+        }
+        peers
+    }
+
     /// What is varied, and its values; none if there is one point only.
     pub fn sweep(&self) -> Option<Sweep> {
         match (&self.sweep, &self.threads[..]) {
@@ -143,6 +169,28 @@ impl FromStr for Contenders {
             Ok((mode, level))
         };
         text.split(',').map(one).collect::<Result<_, _>>().map(Contenders)
+    }
+}
+
+/// Other engines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peers(Vec<Peer>);
+
+impl FromStr for Peers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            let built: Vec<Peer> = Peer::ALL.into_iter().filter(|peer| peer.is_built()).collect();
+            return match built.is_empty() {
+                true => Err("no other engine is built in: build with --features peers".to_string()),
+                false => Ok(Peers(built)),
+            };
+        }
+        let mut peers: Vec<Peer> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        peers.sort();
+        peers.dedup();
+        Ok(Peers(peers))
     }
 }
 

@@ -21,7 +21,10 @@ pub use data::{
 };
 pub use modes::Modes;
 pub use replay::ReplayArguments;
-pub use workloads::{DataArguments, HotArguments, WorkloadArguments, YcsbArguments};
+pub use workloads::{
+    BankArguments, DataArguments, HotArguments, SmallBankArguments, TatpArguments, WorkloadArguments,
+    YcsbArguments,
+};
 
 use clap::{Parser, Subcommand};
 

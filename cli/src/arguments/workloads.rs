@@ -3,8 +3,8 @@
 use super::contest::{ContestArguments, Vary, parsed};
 use clap::Args;
 use synod_bench::Result;
-use synod_bench::workload::Workload;
 use synod_bench::workload::ycsb::{Mix, Popularity, Preset, Settings, Ycsb};
+use synod_bench::workload::{Workload, bank, smallbank, tatp};
 
 /// A workload's own arguments: they make it, and some of them can be varied.
 pub trait WorkloadArguments: Vary {
@@ -151,6 +151,118 @@ impl Vary for YcsbArguments {
 impl WorkloadArguments for YcsbArguments {
     fn workload(&self) -> Result<Box<dyn Workload>> {
         Ok(Box::new(Ycsb::new(self.settings())?))
+    }
+}
+
+/// How `smallbank` runs.
+#[derive(Args, Clone, Debug)]
+pub struct SmallBankArguments {
+    /// Customers
+    #[arg(long, value_name = "N", default_value_t = smallbank::Settings::default().customers)]
+    pub customers: u32,
+
+    /// Hot customers
+    #[arg(long, value_name = "N", default_value_t = smallbank::Settings::default().hot_customers)]
+    pub hot: u32,
+
+    /// Transactions of hot customers, among a hundred
+    #[arg(long, value_name = "PERCENT", default_value_t = smallbank::Settings::default().hot_percent)]
+    pub hot_percent: u8,
+
+    /// What is compared.
+    #[command(flatten)]
+    pub contest: ContestArguments,
+}
+
+impl Vary for SmallBankArguments {
+    const NAMES: &'static [&'static str] = &["hot", "hot-percent"];
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "hot" => self.hot = parsed(name, value)?,
+            _ => self.hot_percent = parsed(name, value)?,
+        }
+        Ok(())
+    }
+}
+
+impl WorkloadArguments for SmallBankArguments {
+    fn workload(&self) -> Result<Box<dyn Workload>> {
+        let (customers, hot_customers, hot_percent) = (self.customers, self.hot, self.hot_percent);
+        let settings = smallbank::Settings { customers, hot_customers, hot_percent, ..Default::default() };
+        Ok(Box::new(smallbank::SmallBank::new(settings)?))
+    }
+}
+
+/// How `bank` runs.
+#[derive(Args, Clone, Debug)]
+pub struct BankArguments {
+    /// Accounts
+    #[arg(long, value_name = "N", default_value_t = bank::Settings::default().accounts)]
+    pub accounts: u32,
+
+    /// Transactions that add up all accounts, among a hundred; the others are transfers
+    #[arg(long, value_name = "PERCENT", default_value_t = bank::Settings::default().audits_percent)]
+    pub audits: f64,
+
+    /// Exponent of Zipf's law that the popularity of accounts follows, 0 to 2; 0 makes them all alike
+    #[arg(long, value_name = "THETA", default_value_t = bank::Settings::default().theta)]
+    pub theta: f64,
+
+    /// What is compared.
+    #[command(flatten)]
+    pub contest: ContestArguments,
+}
+
+impl Vary for BankArguments {
+    const NAMES: &'static [&'static str] = &["audits", "theta"];
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "audits" => self.audits = parsed(name, value)?,
+            _ => self.theta = parsed(name, value)?,
+        }
+        Ok(())
+    }
+}
+
+impl WorkloadArguments for BankArguments {
+    fn workload(&self) -> Result<Box<dyn Workload>> {
+        let (accounts, audits_percent, theta) = (self.accounts, self.audits, self.theta);
+        let settings = bank::Settings { accounts, audits_percent, theta, ..Default::default() };
+        Ok(Box::new(bank::Bank::new(settings)?))
+    }
+}
+
+/// How `tatp` runs.
+#[derive(Args, Clone, Debug)]
+pub struct TatpArguments {
+    /// Subscribers
+    #[arg(long, value_name = "N", default_value_t = tatp::Settings::default().subscribers)]
+    pub subscribers: u32,
+
+    /// Make all subscribers alike, instead of drawing them as the specification says
+    #[arg(long)]
+    pub uniform: bool,
+
+    /// What is compared.
+    #[command(flatten)]
+    pub contest: ContestArguments,
+}
+
+impl Vary for TatpArguments {
+    const NAMES: &'static [&'static str] = &["uniform"];
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        self.uniform = parsed(name, value)?;
+        Ok(())
+    }
+}
+
+impl WorkloadArguments for TatpArguments {
+    fn workload(&self) -> Result<Box<dyn Workload>> {
+        let settings = tatp::Settings { subscribers: self.subscribers, uniform: self.uniform };
+        Ok(Box::new(tatp::Tatp::new(settings)?))
     }
 }
 

@@ -3,13 +3,13 @@
 use super::show_part;
 use crate::arguments::{ContestArguments, WorkloadArguments, conflict};
 use crate::place::Place;
-use crate::{interrupt, json};
+use crate::{interrupt, json, render};
 use std::path::Path;
 use std::time::Duration;
 use synod_bench::driver::report::Report;
-use synod_bench::driver::{Contestant, Plan, PlannedPoint, contest};
+use synod_bench::driver::{Contestant, Plan, PlannedPoint, contest, csv};
 use synod_bench::progress::Progress;
-use synod_bench::{Result, machine};
+use synod_bench::{Error, Result, html, machine};
 
 /// Compares targets, and shows what came of it. Returns whether every run has kept the rules.
 pub(crate) fn run<A: WorkloadArguments>(workload: &A, arguments: &ContestArguments) -> Result<bool> {
@@ -44,7 +44,7 @@ pub(crate) fn run<A: WorkloadArguments>(workload: &A, arguments: &ContestArgumen
 
 fn contestants(arguments: &ContestArguments) -> Vec<Contestant> {
     let synod = arguments.contenders().into_iter().map(|(mode, level)| Contestant::synod(mode, level));
-    synod.collect()
+    synod.chain(arguments.peers().iter().map(|peer| Contestant::peer(*peer))).collect()
 }
 
 /// The points of the sweep, or the only one.
@@ -71,11 +71,17 @@ fn points<A: WorkloadArguments>(workload: &A, arguments: &ContestArguments) -> R
 }
 
 fn tell(report: &Report, arguments: &ContestArguments) -> Result<()> {
-    for target in &report.targets {
-        for (point, planned) in target.points.iter().zip(&report.points) {
-            let goodput = point.spread(synod_bench::driver::report::Sample::goodput);
-            show_part(&format!("{} {} {:?} {:?}", target.about.name, planned.value, goodput, point.broken))?;
-        }
+    show_part(&render::comparison::header(report))?;
+    show_part(&render::comparison::page(report))?;
+    json::write(arguments.json.as_ref(), report)?;
+    let write = |path: &Path, text: String| {
+        std::fs::write(path, text).map_err(|source| Error::io("cannot write", path, source))
+    };
+    if let Some(path) = &arguments.csv {
+        write(path, csv::page(report))?;
     }
-    json::write(arguments.json.as_ref(), report)
+    match &arguments.html {
+        Some(path) => write(path, html::page(report)?),
+        None => Ok(()),
+    }
 }
