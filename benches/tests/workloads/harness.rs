@@ -1,5 +1,6 @@
 //! A workload on an engine of ours, in a directory of its own.
 
+use crate::declared::declares_what_it_touches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use synod::{Durability, Isolation, Mode};
@@ -135,7 +136,7 @@ pub(crate) fn first_row(txn: &mut dyn Txn, table: usize) -> Result<(Vec<u8>, Vec
     Ok(row)
 }
 
-/// The rules hold under every mode, after so many jobs of which some must have committed, and some be rejected if asked.
+/// Jobs touch what they declare, and the rules hold under every mode, after so many jobs of which some must have committed, and some be rejected if asked.
 pub(crate) fn holds_everywhere(workload: &dyn Workload, jobs: u64, some_are_rejected: bool) {
     for (mode, isolation) in ALL {
         let mut loaded = Loaded::new(workload, (mode, isolation));
@@ -146,17 +147,8 @@ pub(crate) fn holds_everywhere(workload: &dyn Workload, jobs: u64, some_are_reje
         assert_eq!(loaded.past.committed + loaded.rejected, jobs, "{name}");
         assert!(loaded.past.committed > jobs / 2, "{name}: {} committed", loaded.past.committed);
         assert_eq!(loaded.rejected > 0, some_are_rejected, "{name}: {} rejected", loaded.rejected);
-        declares_what_it_touches(&loaded, jobs / 10);
     }
-}
-
-/// Under the deterministic mode an undeclared access fails; here only that it is declared at all is looked at.
-fn declares_what_it_touches(loaded: &Loaded<'_>, jobs: u64) {
-    let mut generator = loaded.workload.generator(&loaded.past, 99);
-    for _ in 0..jobs {
-        let (job, mut touched) = (generator.next(), 0);
-        assert!(job.declare(&mut |_| touched += 1) && touched > 0, "{job:?}");
-    }
+    declares_what_it_touches(workload, jobs / 2);
 }
 
 /// A change of the data, and the rules that it breaks: a part of the name of each.

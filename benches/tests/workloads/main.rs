@@ -2,6 +2,7 @@
 //! engine's back.
 
 mod bank;
+mod declared;
 mod harness;
 mod smallbank;
 mod tatp;
