@@ -12,7 +12,13 @@ const TABLES: [&str; 3] = ["first", "second", "third"];
 const LAST_TABLE: usize = TABLES.len() - 1;
 
 fn options(directory: &Path, durability: Durability) -> OpenOptions {
-    OpenOptions { directory: directory.to_path_buf(), tables: TABLES.to_vec(), durability, threads: 2 }
+    OpenOptions {
+        directory: directory.to_path_buf(),
+        tables: TABLES.to_vec(),
+        durability,
+        threads: 2,
+        in_flight: 1,
+    }
 }
 
 /// Runs `test` on a fresh one.
@@ -264,6 +270,7 @@ pub(super) fn the_rules_of_workloads_hold(peer: Peer) {
         let workload = Ycsb::new(Settings { records: 2_000, ..preset.settings() }).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let options = OpenOptions {
+            in_flight: 1,
             tables: workload.tables().to_vec(),
             ..options(directory.path(), Durability::Buffered)
         };

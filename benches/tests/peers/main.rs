@@ -90,6 +90,7 @@ fn what_is_not_built_in_says_how_to_build_it() {
     for peer in Peer::ALL.into_iter().filter(|peer| !peer.is_built()) {
         let directory = directory.path().join(peer.name());
         let options = OpenOptions {
+            in_flight: 1,
             directory: directory.clone(),
             tables: vec!["table"],
             durability: Durability::Sync,

@@ -37,6 +37,7 @@ impl<'w> Loaded<'w> {
     pub(crate) fn new(workload: &'w dyn Workload, (mode, isolation): (Mode, Isolation)) -> Loaded<'w> {
         let directory = TempDir::new().expect("a directory");
         let place = OpenOptions {
+            in_flight: 1,
             directory: directory.path().to_path_buf(),
             tables: workload.tables().to_vec(),
             durability: Durability::None,
