@@ -38,8 +38,8 @@ pub(super) fn chart(bars: &[Bar], width: u32, label: &str) -> Result<String> {
     let most = bars.iter().map(Bar::most).fold(0.0, f64::max);
     let per_unit = if most > 0.0 { (f64::from(width) - 8.0) / most } else { 0.0 };
     drawing((width, height), label, |canvas| {
-        let rows = bars.iter().enumerate();
-        rows.map(|(place, bar)| row(canvas, bar, place as f64 * ROW, f64::from(width), per_unit)).collect()
+        let mut rows = bars.iter().enumerate();
+        rows.try_for_each(|(place, bar)| row(canvas, bar, place as f64 * ROW, f64::from(width), per_unit))
     })
 }
 

@@ -2,7 +2,7 @@
 //! the two.
 
 use super::bars::{self, Bar};
-use super::canvas::{Ink, drawing};
+use super::canvas::{COLOURS, Ink, drawing};
 use super::escaped;
 use super::lines::{self, Chart, Line};
 use super::scale::Scale;
@@ -36,10 +36,12 @@ pub(super) fn goodput(report: &Report) -> Result<String> {
 /// The latencies of all targets at each point.
 pub(super) fn latency(report: &Report) -> Result<String> {
     if report.points.len() == 1 {
-        return Ok(both(
-            latency_lines(report, 0, (940, 380), true)?,
-            latency_lines(report, 0, (360, 320), false)? + &legend(&target_names(report), true)?,
-        ));
+        let (wide, narrow) = ((940, 380), (360, 320));
+        return named(
+            report,
+            latency_lines(report, 0, wide, true)?,
+            latency_lines(report, 0, narrow, false)?,
+        );
     }
     let charts = at_each_point(report, |place, width| latency_lines(report, place, (width, 270), false))?;
     Ok(legend(&target_names(report), true)? + &charts)
@@ -146,7 +148,15 @@ fn sweep_lines(report: &Report, figure: Figure) -> Result<String> {
         };
         lines::chart(&chart, size, &format!("{} by {horizontal}", figure.name))
     };
-    Ok(both(draw((940, 420), true)?, draw((360, 340), false)? + &legend(&target_names(report), true)?))
+    named(report, draw((940, 420), true)?, draw((360, 340), false)?)
+}
+
+/// The same chart of lines for wide screens, where the names stand at the lines, and for narrow ones, with a legend. So
+/// many lines that they share colours need one in any case.
+fn named(report: &Report, wide: String, narrow: String) -> Result<String> {
+    let legend = legend(&target_names(report), true)?;
+    let of_wide = if report.targets.len() > COLOURS { &legend[..] } else { "" };
+    Ok(both(wide + of_wide, narrow + &legend))
 }
 
 fn latency_lines(report: &Report, place: usize, size: (u32, u32), has_names: bool) -> Result<String> {
