@@ -75,7 +75,11 @@ fn row(
         target.memory_bytes.to_string(),
         target.database_bytes.to_string(),
         figure(GOODPUT.of),
-        run(&|sample| plain(sample.goodput() / point.bound_per_second)),
+        if point.bound_per_second > 0.0 {
+            run(&|sample| plain(sample.goodput() / point.bound_per_second))
+        } else {
+            String::new()
+        },
     ];
     row.extend(COSTS.iter().map(|cost| figure(cost.of)));
     row.push(run(&|sample| {
