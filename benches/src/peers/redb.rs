@@ -5,8 +5,8 @@ use super::shared::{CACHE_BYTES, Each, ReadOnly, Reads, Told, is_flushed, texts}
 use crate::error::Result;
 use crate::target::{About, Client, OpenOptions, Stop, TableNumber, Target, Txn, Work, copy};
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, Table,
-    TableDefinition, WriteTransaction,
+    AccessGuard, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    Table, TableDefinition, WriteTransaction,
 };
 use std::ops::Bound;
 
@@ -50,6 +50,8 @@ fn about(is_flushed: bool) -> About {
         notes: texts([
             "one transaction that writes at a time; the next one waits until it has committed, flush included",
             "one-phase commits with checksums, as by default",
+            "pages that are on the disk and freed by a commit without a flush can be used again only after one \
+             with a flush",
         ]),
     }
 }
@@ -168,7 +170,7 @@ fn get(
     value: &mut Vec<u8>,
 ) -> Result<bool, Stop> {
     let found = table.get(key).told(NAME)?;
-    Ok(copy(found.as_ref().map(|found| found.value()), value))
+    Ok(copy(found.as_ref().map(AccessGuard::value), value))
 }
 
 fn scan(

@@ -56,7 +56,6 @@ fn table(cache: &Cache) -> Options {
 
 /// Of the one with locks.
 pub(super) fn about_pessimistic(is_flushed: bool) -> About {
-    let allows = ["phantoms", "read skew and write skew through scans"];
     let notes = texts([
         "single reads of transactions that write lock their key, shared or exclusive (GetForUpdate), and writes \
          lock theirs, until the commit",
@@ -64,22 +63,21 @@ pub(super) fn about_pessimistic(is_flushed: bool) -> About {
          when they begin",
         "deadlocks are detected; a wait for a lock ends after a second",
     ]);
-    about(Peer::RocksDb, is_flushed, &allows, notes)
+    about(Peer::RocksDb, is_flushed, notes)
 }
 
 /// Of the one that validates.
 pub(super) fn about_optimistic(is_flushed: bool) -> About {
-    let allows = ["phantoms", "read skew and write skew through scans"];
     let notes = texts([
         "single reads of transactions that write are by GetForUpdate: they, and what is written, are validated at \
          the commit",
         "scans of transactions that write aren't validated, and see what is committed when they begin",
         "a transaction that is older than the memtables that are kept can't be validated, and is given up",
     ]);
-    about(Peer::RocksDbOptimistic, is_flushed, &allows, notes)
+    about(Peer::RocksDbOptimistic, is_flushed, notes)
 }
 
-fn about(peer: Peer, is_flushed: bool, allows: &[&str], mut notes: Vec<String>) -> About {
+fn about(peer: Peer, is_flushed: bool, mut notes: Vec<String>) -> About {
     notes.extend(texts([
         "transactions that only read do so on a snapshot",
         "a column family for each table, no compression, filters of 10 bits a key",
@@ -90,7 +88,12 @@ fn about(peer: Peer, is_flushed: bool, allows: &[&str], mut notes: Vec<String>) 
         // The package's version is its own, plus that of what is in it.
         engine: format!("rocksdb {}", version.split('+').next_back().unwrap_or(version)),
         isolation: "serializable for single records".to_string(),
-        allows: allows.iter().map(ToString::to_string).collect(),
+        allows: texts([
+            "phantoms",
+            "lost updates through scans",
+            "read skew through scans",
+            "write skew through scans",
+        ]),
         durability: match is_flushed {
             true => "its log is flushed, together with that of others",
             false => "nothing: its log is with the system, which writes it when it likes",
