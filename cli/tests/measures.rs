@@ -130,35 +130,3 @@ fn checkpoint_shows_every_rate() {
     assert!(1.0 < of_byte("log") && of_byte("log") < of_byte("all"), "{report}");
     assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1, "only the report is left");
 }
-
-#[test]
-fn contention_shows_every_contender_for_all_keys() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let json = directory.path().join("contention.json");
-    let arguments =
-        format!("contention --records 2000 --rounds 1 --operations 1000 --json {}", json.display());
-    let output = bench(&arguments);
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
-    for expected in [
-        "2pl serializable",
-        "occ serializable",
-        "mvcc snapshot",
-        "mvcc serializable",
-        "deterministic serializable",
-        "deterministic, 16 in flight",
-        "2 of 10 hot ones, 8 cold",
-    ] {
-        assert!(shown.contains(expected), "no \"{expected}\" in:\n{shown}");
-    }
-    let rows: Vec<_> = shown.lines().filter(|line| line.contains("/s")).collect();
-    assert_eq!(rows.len(), 8, "{shown}");
-    assert!(rows.iter().all(|row| row.matches("/s").count() == 6 && row.contains('*')), "{shown}");
-    let report: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
-    assert_eq!(report["rows"][2]["keys"]["zipf"], 0.99);
-    assert_eq!(report["rows"][7]["keys"]["hot"]["of_them"], 2);
-    let aborts = |row: &serde_json::Value, place: usize| row["goodput"][place]["aborts_per_commit"].as_f64();
-    let rows = report["rows"].as_array().expect("rows");
-    assert!(rows.iter().all(|row| aborts(row, 4) == Some(0.0) && aborts(row, 5) == Some(0.0)), "{report}");
-}

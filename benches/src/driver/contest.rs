@@ -137,18 +137,24 @@ fn empty_report(plan: &Plan, machine: Machine) -> Report {
     }
 }
 
+/// The settings that all points have in common.
 fn settings(plan: &Plan) -> Vec<Setting> {
-    let first = &plan.points[0];
-    let mut settings: Vec<(&str, String)> = first.workload.settings();
-    settings.push(("threads", first.threads.to_string()));
+    let of_point = |point: &PlannedPoint| {
+        let mut settings = point.workload.settings();
+        settings.push(("threads", point.threads.to_string()));
+        settings
+    };
+    let mut settings = of_point(&plan.points[0]);
+    for other in &plan.points[1..] {
+        let other = of_point(other);
+        settings.retain(|setting| other.contains(setting));
+    }
     settings.push(("durability", plan.durability.to_string()));
-    settings.push((
-        "load",
-        match plan.rate {
-            Some(rate) => format!("open loop, {rate} transactions a second"),
-            None => "closed loop".to_string(),
-        },
-    ));
+    let load = match plan.rate {
+        Some(rate) => format!("open loop, {rate} transactions a second"),
+        None => "closed loop".to_string(),
+    };
+    settings.push(("load", load));
     if plan.in_flight > 1 {
         settings.push(("in flight, each thread", plan.in_flight.to_string()));
     }

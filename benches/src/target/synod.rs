@@ -144,30 +144,19 @@ impl SynodClient<'_> {
         self.target.tables.iter().collect()
     }
 
-    fn view(&self, work: &mut Work<'_>) -> Result<(), Stop> {
-        let transaction = self.target.engine.begin(TransactionOptions::new().read_only())?;
-        work(&mut Access { transaction: &transaction, tables: &self.tables() })?;
-        transaction.commit()?;
-        Ok(())
+    /// Runs a job that only reads, on a snapshot.
+    fn query(&self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
+        let transaction = self.target.options.transaction.read_only();
+        self.transact(job, &TransactOptions { transaction, ..self.target.options }, tally)?.wait()
     }
 
-    /// Runs a job that only reads.
-    fn query(&self, job: &Job) -> Result<Outcome> {
-        let mut answer = Answer::default();
-        match self.view(&mut |txn| job.run(txn).map(|answered| answer = answered)) {
-            Ok(()) => Ok(Outcome::Committed(answer)),
-            Err(Stop::Rejected(_)) => Ok(Outcome::Rejected),
-            Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Conflict(reason)) => unreachable!("a snapshot is never given up: {reason}"),
-        }
-    }
-
-    /// Runs a job that writes, under a mode that runs transactions as they go.
-    fn transact(&self, job: &Job, tally: &mut Tally) -> Result<Pending> {
+    /// Runs a job as it goes.
+    fn transact(&self, job: &Job, options: &TransactOptions, tally: &mut Tally) -> Result<Pending> {
         let tables = self.tables();
-        let outcome = self.target.engine.transact_with(&self.target.options, |transaction| {
-            job.run(&mut Access { transaction, tables: &tables })
-        });
+        let outcome = self
+            .target
+            .engine
+            .transact_with(options, |transaction| job.run(&mut Access { transaction, tables: &tables }));
         match outcome {
             Ok(committed) => {
                 committed.aborts.iter().for_each(|abort| tally.count(abort.kind()));
@@ -182,13 +171,20 @@ impl SynodClient<'_> {
 
 impl Client for SynodClient<'_> {
     fn attempt(&mut self, only_reads: bool, work: &mut Work<'_>) -> Result<(), Stop> {
-        if only_reads {
-            return self.view(work);
+        let options = match only_reads {
+            true => self.target.options.transaction.read_only(),
+            false => self.target.options.transaction,
+        };
+        let transaction = self.target.engine.begin(options)?;
+        let worked = work(&mut Access { transaction: &transaction, tables: &self.tables() });
+        if let Some(abort) = transaction.abort_reason() {
+            return Err(Stop::Conflict(abort.kind()));
         }
-        let transaction = self.target.engine.begin(TransactionOptions::new())?;
-        work(&mut Access { transaction: &transaction, tables: &self.tables() })?;
-        transaction.commit()?;
-        Ok(())
+        worked?;
+        transaction.commit().map(drop).map_err(|error| match error.abort() {
+            Some(abort) => Stop::Conflict(abort.kind()),
+            None => error.into(),
+        })
     }
 
     fn load(&mut self, rows: &[Row]) -> Result<()> {
@@ -199,12 +195,12 @@ impl Client for SynodClient<'_> {
 
     fn execute(&mut self, job: &Job, tally: &mut Tally) -> Result<Outcome> {
         if job.only_reads() {
-            self.query(job)
+            self.query(job, tally)
         } else if self.target.engine.mode() == Mode::Deterministic {
             let procedure = RunJob(job.clone());
             executed(self.target.engine.execute_with(self.target.options.transaction, procedure))
         } else {
-            self.transact(job, tally)?.wait()
+            self.transact(job, &self.target.options, tally)?.wait()
         }
     }
 
@@ -217,13 +213,13 @@ impl Client for SynodClient<'_> {
             false => None,
         };
         let pending = if job.only_reads() {
-            Pending::Over(self.query(job)?)
+            Pending::Over(self.query(job, tally)?)
         } else if self.target.engine.mode() == Mode::Deterministic {
             Pending::Procedure(
                 self.target.engine.submit_with(self.target.options.transaction, RunJob(job.clone()))?,
             )
         } else {
-            self.transact(job, tally)?
+            self.transact(job, &self.target.options, tally)?
         };
         self.in_flight.push_back((pending, due));
         Ok(oldest)
