@@ -30,7 +30,7 @@ fn micro_shows_every_measure() {
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&json).expect("written")).expect("valid JSON");
     let figures = report["figures"].as_array().expect("figures");
-    assert_eq!(figures.len(), 13);
+    assert_eq!(figures.len(), 15);
     let timed = figures.iter().filter(|figure| figure["unit"] != "bytes");
     assert!(
         timed.clone().all(|figure| figure["value"].as_f64().is_some_and(|value| value > 0.0)),
@@ -56,7 +56,7 @@ fn micro_shows_all_modes_side_by_side() {
     let modes = report.as_array().expect("an entry for each mode");
     let names: Vec<_> = modes.iter().map(|mode| &mode["options"]["mode"]).collect();
     assert_eq!(names, ["2pl", "occ", "mvcc", "deterministic"]);
-    assert!(modes.iter().all(|mode| mode["figures"].as_array().is_some_and(|figures| figures.len() == 13)));
+    assert!(modes.iter().all(|mode| mode["figures"].as_array().is_some_and(|figures| figures.len() == 15)));
 }
 
 #[test]

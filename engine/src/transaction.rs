@@ -142,6 +142,45 @@ impl Transaction {
         &self,
         table: &Table,
         keys: &[impl AsRef<[u8]>],
+        read: impl FnMut(usize, Option<&[u8]>),
+    ) -> Result<()> {
+        self.read_together(table, keys, Intent::Read, read)
+    }
+
+    /// As [`Transaction::multi_get_with`], for keys that this transaction means to write next; see
+    /// [`Transaction::get_for_update`]. Writing them in the same order saves looking them up again.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let stock = engine.table("stock")?;
+    /// # engine.transact(|txn| ["apples", "pears"].iter().try_for_each(|key| txn.put(&stock, key, [3])))?;
+    /// let keys = ["apples", "pears"];
+    /// engine.transact(|txn| {
+    ///     let mut left = [0; 2];
+    ///     txn.multi_get_for_update_with(&stock, &keys, |nth, value| left[nth] = value.map_or(0, |value| value[0]))?;
+    ///     keys.iter().zip(left).try_for_each(|(key, left)| txn.put(&stock, key, [left - 1]))
+    /// })?;
+    /// # assert_eq!(engine.snapshot()?.get(&stock, "pears")?.as_deref(), Some(&[2][..]));
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`Transaction::get_for_update`] for any of the keys; `read` may have been called for some of them.
+    pub fn multi_get_for_update_with(
+        &self,
+        table: &Table,
+        keys: &[impl AsRef<[u8]>],
+        read: impl FnMut(usize, Option<&[u8]>),
+    ) -> Result<()> {
+        self.read_together(table, keys, Intent::Update, read)
+    }
+
+    fn read_together(
+        &self,
+        table: &Table,
+        keys: &[impl AsRef<[u8]>],
+        intent: Intent,
         mut read: impl FnMut(usize, Option<&[u8]>),
     ) -> Result<()> {
         self.check_table(table)?;
@@ -152,7 +191,7 @@ impl Transaction {
                 read(start + nth, version.and_then(Version::value));
             };
             match &mut *self.body.borrow_mut() {
-                Body::ReadWrite(active) => active.read_together(&table.inner, &keys, &mut visit)?,
+                Body::ReadWrite(active) => active.read_together(&table.inner, &keys, intent, &mut visit)?,
                 Body::ReadOnly(snapshot, newest_read) => {
                     let store = snapshot.store();
                     let read_at = store.read_together_at(snapshot, &table.inner, &keys, &mut visit)?;

@@ -21,6 +21,7 @@ mod oracle;
 mod protocol;
 mod read_marks;
 mod reads;
+mod recent;
 mod registry;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;

@@ -172,10 +172,15 @@ pub trait ActiveTransaction: Any + Send {
 
     /// Reads [`TOGETHER_MAX`](crate::TOGETHER_MAX) keys or fewer, each as [`ActiveTransaction::read`] does, in their order;
     /// but looks them up side by side, where that helps.
-    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
-        let mut read = |(nth, key): (usize, &&[u8])| {
-            self.read(table, key, Intent::Read, &mut |version| visit(nth, version))
-        };
+    fn read_together(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
+        let mut read =
+            |(nth, key): (usize, &&[u8])| self.read(table, key, intent, &mut |version| visit(nth, version));
         keys.iter().enumerate().try_for_each(&mut read)
     }
 

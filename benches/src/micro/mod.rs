@@ -127,15 +127,17 @@ struct Measure {
     run: fn(&Store) -> Result<f64>,
 }
 
-const MEASURES: [Measure; 12] = [
+const MEASURES: [Measure; 14] = [
     Measure { name: "point read, snapshot", unit: Unit::Lookups, run: operations::snapshot_read },
     Measure { name: "point read, serializable", unit: Unit::Lookups, run: operations::serializable_read },
     Measure { name: "10 reads, serializable", unit: Unit::Lookups, run: operations::ten_reads },
+    Measure { name: "the same, keys together", unit: Unit::Lookups, run: operations::ten_reads_together },
     Measure {
         name: "5 reads + 5 updates, durability none",
         unit: Unit::Lookups,
         run: operations::mixed_none,
     },
+    Measure { name: "the same, keys together", unit: Unit::Lookups, run: operations::mixed_together },
     Measure { name: "5 reads + 5 updates, buffered", unit: Unit::Lookups, run: operations::mixed_buffered },
     Measure { name: "the same, 16 in flight", unit: Unit::Lookups, run: operations::mixed_in_flight },
     Measure { name: "scan of 100, snapshot", unit: Unit::Lookups, run: operations::snapshot_scan },

@@ -4,6 +4,7 @@ use super::OPERATIONS_OF_TRANSACTION;
 use super::store::{Store, at_level};
 use super::work::{Pattern, require_found};
 use crate::error::{Error, Result};
+use smallvec::SmallVec;
 use std::hint::black_box;
 use std::time::Duration;
 use synod::{Durability, Isolation, Mode, TransactOptions, TransactionOptions};
@@ -16,9 +17,9 @@ pub(super) const SHORT_IN_FLIGHT: usize = 16;
 /// Scans are as long as a hundred reads, so there are fewer of them.
 const KEYS_FOR_ONE_SCAN: usize = 50;
 
-/// About how many steps of transactions all of this takes for each key: two reads, three times one and a half in a mixed
+/// About how many steps of transactions all of this takes for each key: three reads, four times one and a half in a mixed
 /// transaction, and what scans find, which go on to the end of a leaf.
-pub(super) const RECORDED_STEPS_FOR_A_KEY: u64 = 11;
+pub(super) const RECORDED_STEPS_FOR_A_KEY: u64 = 14;
 
 /// Processor time of one of `operations`, in nanoseconds.
 fn per_operation_ns(cpu: Duration, operations: usize) -> f64 {
@@ -52,6 +53,24 @@ pub(super) fn ten_reads(store: &Store) -> Result<f64> {
     Ok(per_operation_ns(cpu, store.operations().div_ceil(OPERATIONS_OF_TRANSACTION)))
 }
 
+/// The same, with all keys handed over at once.
+pub(super) fn ten_reads_together(store: &Store) -> Result<f64> {
+    let options = serializable(store);
+    let cpu = store.on_all_threads(|keys| {
+        keys.chunks(OPERATIONS_OF_TRANSACTION).try_for_each(|chunk| {
+            let keys: SmallVec<[_; OPERATIONS_OF_TRANSACTION]> =
+                chunk.iter().map(|key| key.to_be_bytes()).collect();
+            let found = store.engine.transact_with(&options, |txn| {
+                let mut found = true;
+                txn.multi_get_with(&store.table, &keys, |_, row| found &= black_box(row).is_some())?;
+                Ok::<_, Error>(found)
+            })?;
+            require_found(found.value)
+        })
+    })?;
+    Ok(per_operation_ns(cpu, store.operations().div_ceil(OPERATIONS_OF_TRANSACTION)))
+}
+
 /// Reads every key, so many in a transaction; returns the processor time.
 pub(super) fn read_in_chunks(store: &Store, reads: usize, options: &TransactOptions) -> Result<Duration> {
     store.on_all_threads(|keys| {
@@ -72,6 +91,12 @@ pub(super) fn mixed_none(store: &Store) -> Result<f64> {
     mixed_ns(store, Durability::None)
 }
 
+/// The same, with keys handed over at once.
+pub(super) fn mixed_together(store: &Store) -> Result<f64> {
+    let cpu = store.short_transactions(Pattern::Together, 1, &at_level(Durability::None))?;
+    Ok(per_operation_ns(cpu, store.operations() / OPERATIONS_OF_TRANSACTION))
+}
+
 /// A transaction of five reads and five updates, with a log that isn't waited for.
 pub(super) fn mixed_buffered(store: &Store) -> Result<f64> {
     mixed_ns(store, Durability::Buffered)
@@ -80,7 +105,7 @@ pub(super) fn mixed_buffered(store: &Store) -> Result<f64> {
 /// The same, with many in flight.
 pub(super) fn mixed_in_flight(store: &Store) -> Result<f64> {
     let options = at_level(Durability::Buffered);
-    let cpu = store.short_transactions(Pattern::ReadsAndUpdates, SHORT_IN_FLIGHT, &options)?;
+    let cpu = store.short_transactions(Pattern::OneByOne, SHORT_IN_FLIGHT, &options)?;
     Ok(per_operation_ns(cpu, store.operations() / OPERATIONS_OF_TRANSACTION))
 }
 
@@ -91,7 +116,7 @@ fn mixed_ns(store: &Store, level: Durability) -> Result<f64> {
 
 /// Transactions of five reads and five updates; returns the processor time.
 pub(super) fn mixed(store: &Store, options: &TransactOptions) -> Result<Duration> {
-    store.short_transactions(Pattern::ReadsAndUpdates, 1, options)
+    store.short_transactions(Pattern::OneByOne, 1, options)
 }
 
 /// A scan of 100 records in a snapshot.

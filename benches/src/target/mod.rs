@@ -56,6 +56,25 @@ pub trait Txn {
         self.get(table, key, value)
     }
 
+    /// Reads several keys at a time, maybe to write them: hands `each` the place of each key, in order, and what it has.
+    fn get_many(
+        &mut self,
+        table: TableNumber,
+        keys: &[&[u8]],
+        for_update: bool,
+        each: &mut dyn FnMut(usize, Option<&[u8]>),
+    ) -> Result<(), Stop> {
+        let mut value = Vec::new();
+        for (nth, key) in keys.iter().enumerate() {
+            let is_there = match for_update {
+                true => self.get_for_update(table, key, &mut value)?,
+                false => self.get(table, key, &mut value)?,
+            };
+            each(nth, is_there.then_some(&value[..]));
+        }
+        Ok(())
+    }
+
     /// Sets what a key has.
     fn put(&mut self, table: TableNumber, key: &[u8], value: &[u8]) -> Result<(), Stop>;
 

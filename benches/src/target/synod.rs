@@ -248,6 +248,21 @@ impl Txn for Access<'_> {
         Ok(self.transaction.get_for_update_with(self.tables[table], key, |found| copy(found, value))?)
     }
 
+    fn get_many(
+        &mut self,
+        table: TableNumber,
+        keys: &[&[u8]],
+        for_update: bool,
+        each: &mut dyn FnMut(usize, Option<&[u8]>),
+    ) -> Result<(), Stop> {
+        let (transaction, table) = (self.transaction, self.tables[table]);
+        match for_update {
+            true => transaction.multi_get_for_update_with(table, keys, each)?,
+            false => transaction.multi_get_with(table, keys, each)?,
+        }
+        Ok(())
+    }
+
     fn put(&mut self, table: TableNumber, key: &[u8], value: &[u8]) -> Result<(), Stop> {
         Ok(self.transaction.put(self.tables[table], key, value)?)
     }

@@ -144,6 +144,8 @@ macro_rules! conformance {
             ],
             together: [
                 several_keys_are_read_like_each_alone,
+                several_keys_are_read_and_written_as_a_map_would,
+                counters_count_when_read_together,
                 uncommitted_writes_are_not_read_among_several,
                 wrong_keys_among_several_are_refused,
                 several_keys_are_of_one_state_while_records_come_and_go,

@@ -1,5 +1,6 @@
 //! Reading several keys at a time is reading each of them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use synod::{Error, Isolation, Transaction, TransactionOptions};
@@ -52,6 +53,80 @@ pub fn several_keys_are_read_like_each_alone(mode: &Mode) {
         let reader = world.engine.begin(TransactionOptions::new().read_only()).unwrap();
         assert_eq!(reader.multi_get(&world.table, &keys).unwrap(), alone);
     }
+}
+
+/// Read to be written, and written in any order, with other reads and writes in between: against a map.
+pub fn several_keys_are_read_and_written_as_a_map_would(mode: &Mode) {
+    for level in mode.levels_from(Isolation::ReadUncommitted) {
+        let (world, mut random) = (World::with(mode, &[]), Random::new(100 + level as u64));
+        let mut model = BTreeMap::new();
+        for round in 0..150 {
+            let txn = world.begin(level);
+            let mut own: BTreeMap<String, String> = model.clone();
+            for _ in 0..1 + random.below(3) {
+                let mut keys: Vec<String> = (0..random.below(20)).map(|_| key(random.below(40))).collect();
+                let mut seen = Vec::new();
+                let see = |_, value: Option<&[u8]>| seen.push(value.map(text));
+                match random.below(2) {
+                    0 => txn.multi_get_for_update_with(&world.table, &keys, see).unwrap(),
+                    _ => txn.multi_get_with(&world.table, &keys, see).unwrap(),
+                }
+                assert_eq!(seen, keys.iter().map(|key| own.get(key).cloned()).collect::<Vec<_>>(), "{level}");
+                if random.below(2) == 0 {
+                    keys.reverse();
+                }
+                keys.extend((0..random.below(4)).map(|_| key(random.below(40))));
+                for key in keys {
+                    let value = format!("{round} {}", random.below(1000));
+                    match random.below(4) {
+                        0 => assert_eq!(txn.delete(&world.table, &key).unwrap(), own.remove(&key).is_some()),
+                        1 => assert_eq!(world.get(&txn, &key).unwrap(), own.get(&key).cloned()),
+                        _ => {
+                            txn.put(&world.table, &key, &value).unwrap();
+                            own.insert(key, value);
+                        }
+                    }
+                }
+            }
+            if random.below(4) > 0 {
+                assert!(commits(txn));
+                model = own;
+            }
+        }
+        assert_eq!(world.records().into_iter().collect::<BTreeMap<_, _>>(), model, "{level}");
+    }
+}
+
+/// Threads add one to several counters each, which they have read together.
+pub fn counters_count_when_read_together(mode: &Mode) {
+    let world = World::with(mode, &[]);
+    let count = |value: Option<&[u8]>| value.map_or(0, |value| text(value).parse::<u64>().unwrap());
+    let add = |txn: &Transaction, keys: &[String], for_update: bool| {
+        let mut counts = Vec::new();
+        match for_update {
+            true => {
+                txn.multi_get_for_update_with(&world.table, keys, |_, value| counts.push(count(value)))?
+            }
+            false => txn.multi_get_with(&world.table, keys, |_, value| counts.push(count(value)))?,
+        }
+        let put = |(key, count): (&String, u64)| txn.put(&world.table, key, (count + 1).to_string());
+        keys.iter().zip(counts).try_for_each(put)
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let (world, add) = (&world, &add);
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                for round in 0..300 {
+                    let first = random.below(10);
+                    let keys: Vec<String> = (first..first + 5).map(key).collect();
+                    world.engine.transact(|txn| add(txn, &keys, round % 2 == 0)).unwrap();
+                }
+            });
+        }
+    });
+    let sum: u64 = world.records().iter().map(|(_, value)| value.parse::<u64>().unwrap()).sum();
+    assert_eq!(sum, 3 * 300 * 5);
 }
 
 /// One of the keys is being written.

@@ -13,6 +13,7 @@ use super::Locking;
 use super::lock_table::{Acquired, LockTable, Requester};
 use super::word::{Modes, Word};
 use crate::protocol::{BeginOptions, Savepoint};
+use crate::recent::Recent;
 use crate::registry::Slot;
 use crate::{Abort, Error, Isolation, Result, Store};
 
@@ -28,9 +29,8 @@ pub(crate) struct Writer {
     savepoints: Vec<(u64, usize)>,
     savepoint_serial: u64,
     pub(super) write_count: u64,
-    /// The record that was found last, if it stays: it is locked, or has a value in this transaction's snapshot. The
-    /// next operation is often on the same one.
-    pub(crate) last_found: Option<(TableId, RecordPtr)>,
+    /// Records that stay: they are locked, or have a value in this transaction's snapshot.
+    pub(crate) recent: Recent,
     /// The newest commit that was read: this transaction can't be durable before that one is.
     pub(crate) newest_read: Timestamp,
     /// Whether a lock had to be waited for (so that the caller's pin was given up) since this was reset.
@@ -91,7 +91,7 @@ impl Writer {
             savepoints: Vec::new(),
             savepoint_serial: 0,
             write_count: 0,
-            last_found: None,
+            recent: Recent::default(),
             newest_read: Timestamp::MIN,
             has_waited: false,
             phase: Phase::Running,
@@ -154,15 +154,8 @@ impl Writer {
 
     /// The record of a key.
     #[inline]
-    pub(crate) fn find(&self, table: &Table, key: &[u8], guard: &Guard) -> Option<RecordPtr> {
-        if let Some((last_table, last)) = self.last_found
-            && last_table == table.id()
-            // SAFETY: it stays, by the field's promise.
-            && unsafe { last.get() }.key() == key
-        {
-            return Some(last);
-        }
-        table.index().get(key, guard).map(Record::ptr)
+    pub(crate) fn find(&mut self, table: &Table, key: &[u8], guard: &Guard) -> Option<RecordPtr> {
+        self.recent.find(table, key).or_else(|| table.index().get(key, guard)).map(Record::ptr)
     }
 
     /// Locks `modes` on a record, waiting if need be: false if the record has left the index. An abort has
@@ -250,7 +243,7 @@ impl Writer {
 
     /// Releases every lock.
     pub(super) fn release_locks(&mut self) {
-        self.last_found = None;
+        self.recent.forget();
         for &record in &self.buffers.locks {
             self.release(record);
         }

@@ -21,20 +21,76 @@ impl Transaction {
         let record = self.writer.find(table, key, &guard);
         // SAFETY: found under this guard, or locked.
         let record = record.map(|record| unsafe { record.get() });
-        self.read_record(table, key, record, visit);
+        let has_value = self.read_record(table, key, record, visit);
+        if let Some(record) = record
+            && has_value
+            && self.snapshot.is_some()
+        {
+            // SAFETY: it has a value in the snapshot.
+            unsafe { self.writer.recent.note(table, record.ptr()) };
+        }
     }
 
     /// Reads several keys.
     pub(super) fn read_keys(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) {
         let guard = pin();
         let found = look_up(table, keys, &guard);
+        self.writer.recent.forget();
         for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
             let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
-            self.read_record(table, key, record, &mut |version| visit(nth, version));
+            let has_value = self.read_record(table, key, record, &mut |version| visit(nth, version));
+            if let Some(record) = record
+                && has_value
+                && self.snapshot.is_some()
+            {
+                // SAFETY: it has a value in the snapshot.
+                unsafe { self.writer.recent.note_another(table, record.ptr()) };
+            }
         }
     }
 
-    /// Reads what a key's record has.
+    /// Reads several keys that will be written: those that can be locked at once side by side, and from the first on that
+    /// can't, one by one.
+    pub(super) fn read_keys_to_write(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
+        let read = self.read_to_write_at_once(table, keys, intent, visit)?;
+        for (nth, key) in keys.iter().enumerate().skip(read) {
+            self.read_to_write(table, key, intent, &mut |version| visit(nth, version))?;
+        }
+        Ok(())
+    }
+
+    /// Reads keys that will be written, as long as nothing has to be waited for. Returns how many they were.
+    fn read_to_write_at_once(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<usize> {
+        let modes = modes_of(intent);
+        let guard = pin();
+        let found = look_up(table, keys, &guard);
+        self.writer.recent.forget();
+        for (nth, (key, record)) in keys.iter().zip(found).enumerate() {
+            let Some(record) = record else { return Ok(nth) };
+            if !self.writer.lock_at_once(record.ptr(), modes, &guard) {
+                return Ok(nth);
+            }
+            // SAFETY: it is locked.
+            unsafe { self.writer.recent.note_another(table, record.ptr()) };
+            self.check_first(table, record.ptr())?;
+            self.read_record(table, key, Some(record), &mut |version| visit(nth, version));
+        }
+        Ok(keys.len())
+    }
+
+    /// Reads what a key's record has, and says whether that is a value.
     #[inline]
     fn read_record(
         &mut self,
@@ -42,15 +98,8 @@ impl Transaction {
         key: &[u8],
         record: Option<Record<'_>>,
         visit: &mut VisitKey<'_>,
-    ) {
+    ) -> bool {
         let version = record.and_then(|record| self.see(record));
-        if let Some(record) = record
-            && self.snapshot.is_some()
-            && has_value(version)
-        {
-            // What a transaction has read, it often writes next.
-            self.writer.last_found = Some((table.id(), record.ptr()));
-        }
         if let Some(tracking) = &mut self.tracking {
             match record {
                 Some(record) if has_value(version) => tracking.reads.note_record(table, record.ptr()),
@@ -58,6 +107,7 @@ impl Transaction {
             }
         }
         visit(version);
+        has_value(version)
     }
 
     /// Reads a key that will be written: locks it, so that nobody is first to that.
@@ -68,12 +118,13 @@ impl Transaction {
         intent: Intent,
         visit: &mut VisitKey<'_>,
     ) -> Result<()> {
-        let modes = if intent == Intent::Update { Modes::UPDATE } else { Modes::EXCLUSIVE };
+        let modes = modes_of(intent);
         let mut guard = pin();
         for round in 0.. {
             let Some(record) = self.writer.find(table, key, &guard) else { break };
             if self.writer.lock(table, record, modes, &mut guard)? {
-                self.writer.last_found = Some((table.id(), record));
+                // SAFETY: it is locked.
+                unsafe { self.writer.recent.note(table, record) };
                 self.check_first(table, record)?;
                 break;
             }
@@ -124,6 +175,10 @@ impl Transaction {
         }
         self.tracking = tracking;
     }
+}
+
+fn modes_of(intent: Intent) -> Modes {
+    if intent == Intent::Update { Modes::UPDATE } else { Modes::EXCLUSIVE }
 }
 
 /// Whether there is a value to be seen.

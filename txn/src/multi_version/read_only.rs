@@ -117,7 +117,13 @@ impl ActiveTransaction for ReadOnly {
         Ok(())
     }
 
-    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+    fn read_together(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        _intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
         let guard = pin();
         let found = look_up(table, keys, &guard);
         for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {

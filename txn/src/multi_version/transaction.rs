@@ -75,9 +75,18 @@ impl ActiveTransaction for Transaction {
         }
     }
 
-    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+    fn read_together(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
         keys.iter().try_for_each(|key| self.writer.check(table, key))?;
-        self.read_keys(table, keys, visit);
+        match intent {
+            Intent::Read => self.read_keys(table, keys, visit),
+            Intent::Update | Intent::Write => self.read_keys_to_write(table, keys, intent, visit)?,
+        }
         Ok(())
     }
 

@@ -39,7 +39,8 @@ impl Transaction {
                 }
             };
             if let Some(record) = locked {
-                self.writer.last_found = Some((table.id(), record));
+                // SAFETY: it is locked.
+                unsafe { self.writer.recent.note(table, record) };
                 return self.write_locked(table, record, value, expect, &guard);
             }
             spin(round);

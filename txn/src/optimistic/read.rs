@@ -34,16 +34,18 @@ impl Transaction {
         &mut self,
         table: &Arc<Table>,
         keys: &[&[u8]],
+        intent: Intent,
         visit: &mut VisitNth<'_>,
     ) -> Result<()> {
         let guard = pin();
         let found = look_up(table, keys, &guard);
+        self.recent.forget();
         for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
             if let Some(own) = self.buffers.writes.get(table, key) {
                 visit(nth, Some(own));
                 continue;
             }
-            visit(nth, self.look_up(table, key, ahead, self.notes(Intent::Read), &guard)?);
+            visit(nth, self.look_up(table, key, ahead, self.notes(intent), &guard)?);
         }
         Ok(())
     }
@@ -68,7 +70,7 @@ impl Transaction {
             return Ok(false);
         }
         self.count_write();
-        let record = self.last_noted(table, key).map(Record::ptr);
+        let record = self.recent.find(table, key).map(Record::ptr);
         let mark = self.writes_before_savepoint();
         self.buffers.writes.put((table, key, record), value, self.slot, mark);
         Ok(had_value)
@@ -115,7 +117,7 @@ impl Transaction {
         ahead: Option<Record<'g>>,
         guard: &'g Guard,
     ) -> Result<Option<Version<'g>>> {
-        let noted = self.last_noted(table, key);
+        let noted = self.recent.find(table, key);
         loop {
             let found = noted.or_else(|| if_alive(ahead)).or_else(|| table.index().get(key, guard));
             let seen = found.map(|record| (record, newest_until(record, self.moment, self.store.registry())));
@@ -123,7 +125,13 @@ impl Transaction {
                 Some((record, Ok(Some(version)))) if version.value().is_some() => {
                     if noted.is_none() {
                         self.buffers.reads.note_record(table, record.ptr());
-                        self.last_noted = Some((table.id(), record.ptr()));
+                        // SAFETY: it has a value at this transaction's moment.
+                        unsafe {
+                            match ahead {
+                                None => self.recent.note(table, record.ptr()),
+                                Some(_) => self.recent.note_another(table, record.ptr()),
+                            }
+                        }
                     }
                     return Ok(Some(version));
                 }
@@ -138,15 +146,6 @@ impl Transaction {
                 }
             }
         }
-    }
-
-    /// The record that was noted last, if it is this key's.
-    #[inline]
-    fn last_noted<'g>(&self, table: &'g Table, key: &[u8]) -> Option<Record<'g>> {
-        let (noted_table, noted) = self.last_noted?;
-        // SAFETY: it has a value at this transaction's moment, so it stays, as long as its table.
-        let record = unsafe { noted.get() };
-        (noted_table == table.id() && record.key() == key).then_some(record)
     }
 
     #[inline]

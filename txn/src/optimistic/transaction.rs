@@ -5,11 +5,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use synod_storage::wal::FrameBuilder;
-use synod_storage::{RecordPtr, Table, TableId, Timestamp, check_key};
+use synod_storage::{Table, Timestamp, check_key};
 
 use super::write_set::WriteSet;
 use crate::protocol::{ActiveTransaction, BeginOptions, CommitReceipt, Expect, Intent, Isolation, Savepoint};
 use crate::reads::ReadSet;
+use crate::recent::Recent;
 use crate::registry::Slot;
 use crate::{Abort, Cursor, Durability, Error, Result, Store, Visit, VisitKey, VisitNth};
 
@@ -23,8 +24,8 @@ pub(super) struct Transaction {
     pub(super) moment: Timestamp,
     /// The newest commit that was read: this transaction can't be durable before that one is.
     pub(super) newest_read: Timestamp,
-    /// The record that was noted last: the next operation is often on the same one.
-    pub(super) last_noted: Option<(TableId, RecordPtr)>,
+    /// Records that were noted, and have a value at this transaction's moment: so they stay.
+    pub(super) recent: Recent,
     pub(super) buffers: Lent,
     savepoints: Vec<(u64, usize)>,
     savepoint_serial: u64,
@@ -103,7 +104,7 @@ impl Transaction {
             age,
             moment: store.registry().slot(slot).begin_reading(store.oracle()),
             newest_read: Timestamp::MIN,
-            last_noted: None,
+            recent: Recent::default(),
             buffers: Lent::borrow(),
             savepoints: Vec::new(),
             savepoint_serial: 0,
@@ -157,7 +158,7 @@ impl Transaction {
 
     /// Forgets what was read and written.
     fn forget(&mut self) {
-        self.last_noted = None;
+        self.recent.forget();
         self.buffers.reads.clear();
         self.buffers.writes.clear();
         self.registered().end_reading();
@@ -186,9 +187,15 @@ impl ActiveTransaction for Transaction {
         self.read_key(table, key, intent, visit)
     }
 
-    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+    fn read_together(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
         keys.iter().try_for_each(|key| self.check(table, key))?;
-        self.read_keys(table, keys, visit)
+        self.read_keys(table, keys, intent, visit)
     }
 
     fn write(

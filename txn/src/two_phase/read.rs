@@ -34,7 +34,8 @@ impl Transaction {
             };
             if self.lock_to_read(table, record, intent, Modes::default(), &mut guard)? {
                 if intent != Intent::Read || self.isolation >= Isolation::RepeatableRead {
-                    self.writer.last_found = Some((table.id(), record));
+                    // SAFETY: it is locked.
+                    unsafe { self.writer.recent.note(table, record) };
                 }
                 visit(self.version_of(record, &guard));
                 return Ok(());
@@ -50,28 +51,35 @@ impl Transaction {
         &mut self,
         table: &Arc<Table>,
         keys: &[&[u8]],
+        intent: Intent,
         visit: &mut VisitNth<'_>,
     ) -> Result<()> {
-        let read = self.read_at_once(table, keys, visit);
+        let read = self.read_at_once(table, keys, intent, visit);
         for (nth, key) in keys.iter().enumerate().skip(read) {
-            self.read_key(table, key, Intent::Read, &mut |version| visit(nth, version))?;
+            self.read_key(table, key, intent, &mut |version| visit(nth, version))?;
         }
         Ok(())
     }
 
     /// Reads keys, as long as nothing has to be waited for: nobody waits while this is pinned. Returns how many it were.
-    fn read_at_once(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> usize {
-        if self.isolation < Isolation::RepeatableRead {
-            return 0;
-        }
+    fn read_at_once(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> usize {
+        let Some(modes) = self.lasting_modes(intent) else { return 0 };
+        self.writer.recent.forget();
         let guard = pin();
         let found = look_up(table, keys, &guard);
         for (nth, record) in found.iter().take(keys.len()).enumerate() {
             let Some(record) = record.map(Record::ptr) else { return nth };
-            if !self.writer.lock_at_once(record, Modes::SHARED, &guard) {
+            if !self.writer.lock_at_once(record, modes, &guard) {
                 return nth;
             }
-            self.writer.last_found = Some((table.id(), record));
+            // SAFETY: it is locked.
+            unsafe { self.writer.recent.note_another(table, record) };
             visit(nth, self.version_of(record, &guard));
         }
         keys.len()
@@ -87,16 +95,21 @@ impl Transaction {
         gap: Modes,
         guard: &mut Guard,
     ) -> Result<bool> {
-        let modes = match intent {
-            Intent::Update => Modes::UPDATE,
-            Intent::Write => Modes::EXCLUSIVE,
-            Intent::Read if self.isolation >= Isolation::RepeatableRead => Modes::SHARED,
-            Intent::Read if self.isolation == Isolation::ReadCommitted => {
-                return self.wait_for_writer(table, record, guard);
-            }
-            Intent::Read => return Ok(true),
-        };
-        self.writer.lock(table, record, modes.with(gap), guard)
+        match self.lasting_modes(intent) {
+            Some(modes) => self.writer.lock(table, record, modes.with(gap), guard),
+            None if self.isolation == Isolation::ReadCommitted => self.wait_for_writer(table, record, guard),
+            None => Ok(true),
+        }
+    }
+
+    /// What is locked, to the transaction's end, to read a record; `None` if the isolation level asks for nothing.
+    #[inline]
+    fn lasting_modes(&self, intent: Intent) -> Option<Modes> {
+        match intent {
+            Intent::Update => Some(Modes::UPDATE),
+            Intent::Write => Some(Modes::EXCLUSIVE),
+            Intent::Read => (self.isolation >= Isolation::RepeatableRead).then_some(Modes::SHARED),
+        }
     }
 
     /// Read committed: waits while somebody else is writing the record, and keeps no lock.

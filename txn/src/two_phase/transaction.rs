@@ -33,9 +33,15 @@ impl ActiveTransaction for Transaction {
         self.read_key(table, key, intent, visit)
     }
 
-    fn read_together(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) -> Result<()> {
+    fn read_together(
+        &mut self,
+        table: &Arc<Table>,
+        keys: &[&[u8]],
+        intent: Intent,
+        visit: &mut VisitNth<'_>,
+    ) -> Result<()> {
         keys.iter().try_for_each(|key| self.writer.check(table, key))?;
-        self.read_keys(table, keys, visit)
+        self.read_keys(table, keys, intent, visit)
     }
 
     fn write(

@@ -41,7 +41,8 @@ impl Transaction {
                 }
             };
             if let Some(record) = locked {
-                self.writer.last_found = Some((table.id(), record));
+                // SAFETY: it is locked.
+                unsafe { self.writer.recent.note(table, record) };
                 let had_value =
                     self.version_of(record, &guard).is_some_and(|version| version.value().is_some());
                 return self.writer.write_record(table, record, value, (had_value, expect), &guard);
