@@ -68,9 +68,10 @@ pub fn several_keys_are_read_and_written_as_a_map_would(mode: &Mode) {
                 let mut seen = Vec::new();
                 let see = |_, value: Option<&[u8]>| seen.push(value.map(text));
                 match random.below(2) {
-                    0 => txn.multi_get_for_update_with(&world.table, &keys, see).unwrap(),
-                    _ => txn.multi_get_with(&world.table, &keys, see).unwrap(),
+                    0 => txn.multi_get_for_update_with(&world.table, &keys, see),
+                    _ => txn.multi_get_with(&world.table, &keys, see),
                 }
+                .unwrap();
                 assert_eq!(seen, keys.iter().map(|key| own.get(key).cloned()).collect::<Vec<_>>(), "{level}");
                 if random.below(2) == 0 {
                     keys.reverse();
@@ -103,12 +104,11 @@ pub fn counters_count_when_read_together(mode: &Mode) {
     let count = |value: Option<&[u8]>| value.map_or(0, |value| text(value).parse::<u64>().unwrap());
     let add = |txn: &Transaction, keys: &[String], for_update: bool| {
         let mut counts = Vec::new();
+        let see = |_, value: Option<&[u8]>| counts.push(count(value));
         match for_update {
-            true => {
-                txn.multi_get_for_update_with(&world.table, keys, |_, value| counts.push(count(value)))?
-            }
-            false => txn.multi_get_with(&world.table, keys, |_, value| counts.push(count(value)))?,
-        }
+            true => txn.multi_get_for_update_with(&world.table, keys, see),
+            false => txn.multi_get_with(&world.table, keys, see),
+        }?;
         let put = |(key, count): (&String, u64)| txn.put(&world.table, key, (count + 1).to_string());
         keys.iter().zip(counts).try_for_each(put)
     };
