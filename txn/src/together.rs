@@ -38,3 +38,28 @@ pub(crate) fn if_alive(ahead: Option<Record<'_>>) -> Option<Record<'_>> {
     // SeqCst: as those who look whether the record to which a gap belongs is dead.
     ahead.filter(|record| record.word().load(Ordering::SeqCst) & Record::DEAD == 0)
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use synod_storage::TableId;
+
+    #[test]
+    fn what_has_left_the_index_no_longer_counts() {
+        let catalog = synod_storage::Catalog::new();
+        let table = catalog.create(TableId(0), "t");
+        let guard = crossbeam_epoch::pin();
+        for key in [b"a", b"c"] {
+            table.index().insert_unasked(key, || Record::allocate(key, 0, 0), &guard);
+        }
+        let found = look_up(&table, &[b"c", b"b", b"a"], &guard);
+        let keys = |found: &Found<'_>| -> Vec<Option<Vec<u8>>> {
+            found.iter().take(3).map(|ahead| if_alive(*ahead).map(|record| record.key().to_vec())).collect()
+        };
+        assert_eq!(keys(&found), [Some(b"c".to_vec()), None, Some(b"a".to_vec())]);
+        if let Some(record) = found[0] {
+            record.word().store(Record::DEAD, Ordering::SeqCst);
+        }
+        assert_eq!(keys(&found), [None, None, Some(b"a".to_vec())]);
+    }
+}

@@ -15,3 +15,4 @@ mod multi_version;
 mod optimistic;
 mod scene;
 mod snapshots;
+mod together;
