@@ -5,11 +5,15 @@
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
 #[cfg(not(shuttle))]
 pub use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(not(shuttle))]
+pub use std::thread::{Thread, current, park};
 
 #[cfg(shuttle)]
 pub use self::checked::{Condvar, Mutex, MutexGuard};
 #[cfg(shuttle)]
 pub use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(shuttle)]
+pub use shuttle::thread::{Thread, current, park};
 
 /// Waits a moment for another thread to finish a few instructions: spins for the first rounds, then
 /// gives up the processor, since the other thread may need it.
@@ -31,13 +35,21 @@ pub fn spin(round: u32) {
 /// shuttle's locks behind parking_lot's interface, as far as it is used here.
 #[cfg(shuttle)]
 mod checked {
-    use std::time::Instant;
-
-    pub use shuttle::sync::MutexGuard;
+    use std::ops::{Deref, DerefMut};
+    use std::sync::PoisonError;
+    use std::time::{Duration, Instant};
 
     /// A mutex that shuttle schedules.
     #[derive(Debug, Default)]
     pub struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    /// A locked [`Mutex`].
+    #[derive(Debug)]
+    pub struct MutexGuard<'a, T> {
+        mutex: &'a Mutex<T>,
+        /// `None` only within a [`Condvar`]'s methods.
+        held: Option<shuttle::sync::MutexGuard<'a, T>>,
+    }
 
     impl<T> Mutex<T> {
         /// A new, unlocked mutex.
@@ -47,26 +59,42 @@ mod checked {
 
         /// Locks; a panic elsewhere does not poison.
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+            let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            MutexGuard { mutex: self, held: Some(held) }
         }
 
         /// Locks if nobody holds it.
         pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok()
+            let held = self.0.try_lock().ok()?;
+            Some(MutexGuard { mutex: self, held: Some(held) })
         }
     }
 
-    /// A condition variable that shuttle schedules; it knows no time, so nothing ever times out.
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.held.as_ref().expect("the mutex is locked")
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.held.as_mut().expect("the mutex is locked")
+        }
+    }
+
+    /// A condition variable that shuttle schedules; it knows no time.
     #[derive(Debug, Default)]
     pub struct Condvar(shuttle::sync::Condvar);
 
-    /// Whether a wait ended by its deadline: never, here.
-    pub struct WaitTimeoutResult;
+    /// Whether a wait ended by its deadline.
+    pub struct WaitTimeoutResult(bool);
 
     impl WaitTimeoutResult {
-        /// Always false under the model checker.
+        /// Whether it did.
         pub fn timed_out(&self) -> bool {
-            false
+            self.0
         }
     }
 
@@ -78,15 +106,22 @@ mod checked {
 
         /// Waits until notified.
         pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            replace_with(guard, |owned| {
-                self.0.wait(owned).unwrap_or_else(std::sync::PoisonError::into_inner)
-            });
+            let held = guard.held.take().expect("the mutex is locked");
+            guard.held = Some(self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
         }
 
-        /// Waits until notified; the deadline is ignored.
+        /// Waits until notified; the deadline, which is for what goes wrong, never comes.
         pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
             self.wait(guard);
-            WaitTimeoutResult
+            WaitTimeoutResult(false)
+        }
+
+        /// Unlocks for a moment, in which the time is over: such waits are parts of loops that go on anyway.
+        pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) -> WaitTimeoutResult {
+            guard.held = None;
+            shuttle::thread::yield_now();
+            guard.held = guard.mutex.lock().held;
+            WaitTimeoutResult(true)
         }
 
         /// Wakes one waiter.
@@ -98,12 +133,5 @@ mod checked {
         pub fn notify_all(&self) {
             self.0.notify_all();
         }
-    }
-
-    /// Replaces a value through a function that takes and gives ownership.
-    fn replace_with<T>(slot: &mut T, f: impl FnOnce(T) -> T) {
-        // SAFETY: `slot` is read once and written once; shuttle aborts the test if `f` panics, so the
-        // moved-out value is never seen.
-        unsafe { std::ptr::write(slot, f(std::ptr::read(slot))) };
     }
 }

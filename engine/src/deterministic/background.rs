@@ -4,8 +4,8 @@ use std::sync::{Arc, Weak};
 use std::thread::{Builder, JoinHandle, current};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use synod_storage::Error as StorageError;
+use synod_storage::sync::{Condvar, Mutex};
 
 use crate::engine::Inner;
 use crate::{Engine, Result};
@@ -108,7 +108,7 @@ impl Helpers {
     }
 
     /// Runs what there is to run whenever it is called, until it is time to end.
-    fn live(&self, engine: &Weak<Inner>, interval: Duration) {
+    pub(super) fn live(&self, engine: &Weak<Inner>, interval: Duration) {
         while self.wait(interval) {
             let Some(inner) = engine.upgrade() else { return };
             Engine { inner }.run_ready(&|| false);

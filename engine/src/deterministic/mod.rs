@@ -27,14 +27,15 @@ mod core;
 mod local_log;
 mod replay;
 mod session;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::Serialize;
 use synod_sequencer::Settings;
 use synod_storage::Timestamp;
+use synod_storage::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use synod_txn::Store;
 
 use crate::procedure::Directory;

@@ -1,10 +1,9 @@
 //! Where a procedure's answer is put down, and picked up.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
-use parking_lot::Mutex;
 use synod_storage::Timestamp;
+use synod_storage::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 use super::Executed;
 use crate::{Error, Result};

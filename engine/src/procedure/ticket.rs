@@ -4,16 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
-use synod_storage::sync::spin;
+use synod_storage::sync::{Thread, current, park, spin};
 use synod_txn::{CommitReceipt, Durability};
 
 use super::{Answer, Executed};
 use crate::{CommitHandle, Engine, Result};
 
 /// How often a thread looks for its answer before it sleeps: some ten microseconds, as long as a few procedures take.
-const LOOKS_AWAKE: u32 = 100;
+const LOOKS_AWAKE: u32 = if cfg!(shuttle) { 1 } else { 100 };
 
 /// Tells what comes of a procedure, once that is as durable as was asked for. Wait for it with [`Ticket::wait`], or as a
 /// future. Dropping it changes nothing: the procedure is executed.
@@ -110,7 +109,7 @@ impl<T> Ticket<T> {
     /// Sleeps until the answer is there, or somebody has something to run. Whether it was called to run something.
     fn sleep(&self) -> bool {
         let Some(executor) = &self.engine.inner.executor else { return false };
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = Waker::from(Arc::new(Unpark(current())));
         let mut core = executor.core();
         if core.could_run(executor.options.workers) {
             return false;
@@ -118,7 +117,7 @@ impl<T> Ticket<T> {
         core.add_sleeper(waker.clone());
         drop(core);
         if self.answer.wait_with(&waker) {
-            std::thread::park();
+            park();
         }
         !executor.core().remove_sleeper(&waker)
     }
