@@ -10,15 +10,15 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use synod_tests::sabotage::{MUTATIONS, Mutation, copy_sources, workspace};
+use synod_tests::sabotage::{MUTATIONS, Mutation, Suite, copy_sources, workspace};
 
 const USAGE: &str = "usage: sabotage [--list] [--target DIRECTORY] [NUMBER ...]
   --list    only shows what would be broken
   --target  where to build; the next run can use it again (a temporary directory)
   NUMBER    only these, as --list numbers them";
 
-/// What is run, the quick ones first, until one fails.
-const TESTS: [&[&str]; 2] = [
+/// What is run of what survives, the quick ones first, until one fails.
+const OF_DURABILITY: &[&[&str]] = &[
     &["-p", "synod-storage", "--test", "checkpoint", "--test", "wal"],
     &[
         "-p",
@@ -37,6 +37,10 @@ const TESTS: [&[&str]; 2] = [
         "sabotage::",
     ],
 ];
+
+/// What is run of the deterministic mode.
+const OF_THE_DETERMINISTIC_MODE: &[&[&str]] =
+    &[&["-p", "synod-tests", "--test", "deterministic"], &["-p", "synod-tests", "--test", "conformance"]];
 
 /// A test that takes longer, the build included, waits for what the broken engine never does: that is noticed too.
 const TIMEOUT_SECONDS: &str = "400";
@@ -73,11 +77,15 @@ fn parse() -> Result<Arguments, String> {
     Ok(arguments)
 }
 
-fn test(root: &Path, target: &Path) -> std::io::Result<Outcome> {
-    for tests in TESTS {
+fn test(suite: Suite, root: &Path, target: &Path) -> std::io::Result<Outcome> {
+    let suite = match suite {
+        Suite::Durability => OF_DURABILITY,
+        Suite::Deterministic => OF_THE_DETERMINISTIC_MODE,
+    };
+    for tests in suite {
         let output = Command::new("timeout")
             .args([TIMEOUT_SECONDS, "cargo", "test", "--quiet"])
-            .args(tests)
+            .args(*tests)
             .current_dir(root)
             .env("CARGO_TARGET_DIR", target)
             .env("RUST_BACKTRACE", "0")
@@ -118,7 +126,7 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
         }
         let started = Instant::now();
         let text = mutation.apply(&root)?;
-        let outcome = test(&root, &target);
+        let outcome = test(mutation.suite, &root, &target);
         std::fs::write(root.join(mutation.file), text)?;
         is_well &= report(number, mutation, &outcome?, started);
     }

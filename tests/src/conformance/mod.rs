@@ -20,6 +20,7 @@ pub mod interface;
 pub mod isolation;
 pub mod own_writes;
 pub mod phantoms;
+pub mod procedures;
 pub mod savepoints;
 pub mod snapshots;
 pub mod together;
@@ -76,7 +77,7 @@ impl Mode {
 #[macro_export]
 macro_rules! conformance {
     ($module:ident, $mode:expr) => {
-        $crate::conformance_cases! { $module, $mode,
+        $crate::conformance_cases! { $module, $crate::conformance, $mode,
             own_writes: [
                 puts_and_deletes_are_read_back,
                 scans_see_own_writes_in_all_directions,
@@ -163,15 +164,18 @@ macro_rules! conformance {
     };
 }
 
-/// Makes the module of [`conformance!`](crate::conformance!) from a list of cases.
+/// Makes the module of [`conformance!`](crate::conformance!) or [`procedure_conformance!`](crate::procedure_conformance!)
+/// from a list of cases and the module that they are in.
 #[macro_export]
 macro_rules! conformance_cases {
-    ($module:ident, $mode:expr, $($topic:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
+    ($module:ident, $suite:path, $mode:expr, $($topic:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
         mod $module {
+            use $suite as suite;
+
             $(mod $topic {
                 $(#[test]
                 fn $case() {
-                    $crate::conformance::$topic::$case(&$mode);
+                    super::suite::$topic::$case(&$mode);
                 })*
             })*
         }

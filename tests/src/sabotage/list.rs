@@ -1,12 +1,17 @@
 //! What can be broken.
 
-use super::Mutation;
+use super::{Mutation, Suite};
 
 const fn breaks(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutation {
-    Mutation { name, file, from, to, harmless: None }
+    Mutation { name, file, from, to, suite: Suite::Durability, harmless: None }
 }
 
-/// Every fsync, every sync of a directory, every checksum, and what else durability rests on.
+const fn confuses(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutation {
+    Mutation { suite: Suite::Deterministic, ..breaks(name, file, from, to) }
+}
+
+/// Every fsync, every sync of a directory, every checksum, and what else durability rests on; then what the deterministic
+/// mode rests on.
 pub const MUTATIONS: &[Mutation] = &[
     // fsyncs
     breaks(
@@ -211,5 +216,90 @@ pub const MUTATIONS: &[Mutation] = &[
         "txn/src/store.rs",
         "        let Some(log) = self.log.as_ref().filter(|_| level.waits()) else { return Ok(()) };",
         "        let Some(log) = self.log.as_ref().filter(|_| level.waits() && false) else { return Ok(()) };",
+    ),
+    // the deterministic mode
+    confuses(
+        "a reader does not wait for the writer before it",
+        "txn/src/deterministic/scheduler.rs",
+        "else { keys.writer(hash) };",
+        "else { None };",
+    ),
+    confuses(
+        "nobody waits on account of a range",
+        "txn/src/deterministic/scheduler.rs",
+        "                later.waits_for_by_range(job.as_ref())\n",
+        "                later.waits_for_by_range(job.as_ref()) && false\n",
+    ),
+    confuses(
+        "a procedure may touch what it has not declared",
+        "txn/src/deterministic/access.rs",
+        "            None if may => Ok(Place::InRange),",
+        "            None => Ok(Place::InRange),",
+    ),
+    confuses(
+        "a scan goes on where nothing was declared",
+        "txn/src/deterministic/access.rs",
+        "            return Err(self.stray(table, None, false));",
+        "            cursor.finish();\n            return Ok(());",
+    ),
+    confuses(
+        "the state's hash stays as it is when a record is deleted",
+        "txn/src/deterministic/execution.rs",
+        "                change = change.wrapping_add(new).wrapping_sub(old);",
+        "                change = change.wrapping_add(new).wrapping_sub(if new == 0 { 0 } else { old });",
+    ),
+    confuses(
+        "what comes later in the order is seen before what comes earlier",
+        "engine/src/deterministic/core.rs",
+        "self.held_at.unwrap_or(self.executed));",
+        "self.held_at.unwrap_or(finished.runnable.place.at));",
+    ),
+    confuses(
+        "a snapshot may lack what was answered",
+        "engine/src/deterministic/session.rs",
+        "            executor.has_finished(finished.runnable.place.at);\n",
+        "",
+    ),
+    confuses(
+        "a footprint that has moved is taken for the right one",
+        "engine/src/deterministic/session.rs",
+        "if scheduled.reconnaissances > 0 && has_strayed {",
+        "if scheduled.reconnaissances > 0 && has_strayed && false {",
+    ),
+    confuses(
+        "a procedure is answered before it is durable",
+        "engine/src/procedure/ticket.rs",
+        "        self.durability.waits().then(||",
+        "        (self.durability.waits() && false).then(||",
+    ),
+    confuses(
+        "a footprint that was found out is not in the log",
+        "engine/src/deterministic/core.rs",
+        "            if scheduled.reconnaissances > 0 {",
+        "            if scheduled.reconnaissances > 0 && false {",
+    ),
+    confuses(
+        "a checkpoint is taken within an epoch",
+        "engine/src/deterministic/mod.rs",
+        "        if core.is_between_epochs() {\n            return look();",
+        "        if core.is_between_epochs() || true {\n            return look();",
+    ),
+    confuses(
+        "a batch of the log is not executed",
+        "engine/src/deterministic/replay.rs",
+        "            if at > after {",
+        "            if at > after && header.epoch != 5 {",
+    ),
+    confuses(
+        "what the log has of a state's hash is not compared",
+        "engine/src/deterministic/replay.rs",
+        "                if found != expected && self",
+        "                if found != expected && false && self",
+    ),
+    confuses(
+        "the order begins anew after a replay",
+        "engine/src/deterministic/core.rs",
+        "self.last_epoch + 1, newest);\n    }\n\n    /// Puts",
+        "1, newest);\n    }\n\n    /// Puts",
     ),
 ];

@@ -1,7 +1,8 @@
 //! Breaking the engine on purpose, to see whether the tests notice.
 //!
-//! Each [`Mutation`] leaves out one thing that durability rests on: an fsync, the sync of a directory, a checksum, an
-//! order of steps. It is made in a copy of the sources, which then are built and tested: at least one test must fail.
+//! Each [`Mutation`] leaves out one thing: one that durability rests on (an fsync, the sync of a directory, a checksum, an
+//! order of steps), or one that the deterministic mode rests on (that somebody waits for another, that what is done is
+//! what was declared, that a log is executed as it was). It is made in a copy of the sources, which then are built and tested: at least one test must fail.
 //! So nothing of it is in the code itself, not even a switch.
 //!
 //! ```text
@@ -16,6 +17,15 @@ use std::path::{Path, PathBuf};
 
 pub use list::MUTATIONS;
 
+/// Which tests have to notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Those of what survives.
+    Durability,
+    /// Those of the deterministic mode.
+    Deterministic,
+}
+
 /// One thing left out, or done wrongly.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutation {
@@ -27,6 +37,8 @@ pub struct Mutation {
     pub from: &'static str,
     /// What is put in its place.
     pub to: &'static str,
+    /// Which tests have to notice.
+    pub suite: Suite,
     /// Why no test can notice, if that is so.
     pub harmless: Option<&'static str>,
 }
