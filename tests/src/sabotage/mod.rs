@@ -77,11 +77,12 @@ pub fn copy_sources(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_left_out = name == "target" || name.to_string_lossy().starts_with('.');
-        if is_left_out {
+        let (source, target) = (entry.path(), to.join(&name));
+        // A module may be called `target`, too; cargo marks what it has built.
+        let was_built = name == "target" && source.join("CACHEDIR.TAG").exists();
+        if was_built || name.to_string_lossy().starts_with('.') {
             continue;
         }
-        let (source, target) = (entry.path(), to.join(&name));
         if entry.file_type()?.is_dir() {
             copy_sources(&source, &target)?;
         } else {
