@@ -59,6 +59,15 @@ pub enum Error {
     #[error("{0}")]
     ProcedureFailed(String),
 
+    /// One of several engines that are compared failed.
+    #[error("{target}: {source}")]
+    Target {
+        /// Which one, and where.
+        target: String,
+        /// What it said.
+        source: Box<Error>,
+    },
+
     /// The settings contradict each other, or the database at hand.
     #[error("{0}")]
     Settings(String),
@@ -91,6 +100,25 @@ impl Error {
     /// An I/O error with its path and what was tried.
     pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
         Error::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// The same with the name of the target that it is of; an interruption is nobody's.
+    pub(crate) fn of(self, target: &str) -> Error {
+        match self {
+            Error::Interrupted => Error::Interrupted,
+            other => Error::Target { target: target.to_string(), source: Box::new(other) },
+        }
+    }
+
+    /// Whether it says that the engine has broken a rule of the workload, and not that it can't go on.
+    pub(crate) fn is_broken_rule(&self) -> bool {
+        matches!(
+            self,
+            Error::Violated { .. }
+                | Error::ProcedureFailed(_)
+                | Error::MissingRow { .. }
+                | Error::MalformedRow { .. }
+        )
     }
 
     /// The text of a panic that a joined thread left behind.

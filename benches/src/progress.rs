@@ -68,6 +68,14 @@ impl Progress {
             }
         }
     }
+
+    /// Does something that writes to the terminal, while nothing else does.
+    pub fn suspended<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(work),
+            Display::Hidden | Display::Lines { .. } => work(),
+        }
+    }
 }
 
 impl Drop for Progress {

@@ -4,12 +4,12 @@
 //! shows what it holds, `synod verify` checks its files; `synod backup` and `synod restore` copy it. `synod
 //! check` looks for anomalies in a history of transactions, and `synod anomalies` is a laboratory of them
 //! ([`anomalies`]). `synod bench tpcc` loads and runs an order-entry workload after TPC-C and checks its data;
-//! `synod bench micro` measures single operations; `synod bench contention` shows which mode wins where; `synod bench gc`
-//! looks at memory. `synod report` shows a measurement of several engines again, `synod compare` two of them side by side.
+//! `synod bench micro` measures single operations; `synod bench ycsb`, `smallbank`, `bank`, `tatp` and `contention` run a
+//! workload on all modes, and on other engines; `synod bench gc` looks at memory. `synod report` shows a measurement of several engines again, `synod compare` two of them side by side.
 //!
 //! Results go to standard output, progress and logs to standard error (`RUST_LOG` sets what is logged). The
 //! exit status is 0 if all went well and every check passed, 1 if not, 2 for arguments that make no sense (and for
-//! what `verify`, `check` and `compare` can't tell).
+//! what `verify`, `check` and `compare` can't tell); 130 if Ctrl-C has ended a comparison of several engines early.
 
 pub mod anomalies;
 pub mod arguments;
@@ -25,6 +25,7 @@ mod render;
 
 use arguments::{Arguments, Bench, Command, ContestArguments, WorkloadArguments};
 use clap::Parser;
+use commands::contest::Ending;
 use std::fmt::Display;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,9 @@ pub use error::{Error, Result};
 
 /// The exit status of a check that can't be made, as of arguments that make no sense.
 const CANNOT_TELL: u8 = 2;
+
+/// The exit status that shells give a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
 
 /// Does what the program's arguments say.
 pub fn run() -> ExitCode {
@@ -73,7 +77,12 @@ pub fn run() -> ExitCode {
 }
 
 fn contest(workload: &impl WorkloadArguments, arguments: &ContestArguments) -> ExitCode {
-    exit(commands::contest::run(workload, arguments))
+    match commands::contest::run(workload, arguments) {
+        Ok(Ending::Kept) => ExitCode::SUCCESS,
+        Ok(Ending::Wrong) => ExitCode::FAILURE,
+        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => failed(&error, ExitCode::FAILURE),
+    }
 }
 
 /// The exit status for what a command answered; an error is shown.

@@ -1,5 +1,6 @@
 //! All runs of a comparison, in turn.
 
+use super::live::Live;
 use super::loaded::{Loaded, wait_until_quiet};
 use super::plan::{Plan, PlannedPoint};
 use super::report::{FORMAT, Machine, Point, PointReport, Report, Setting, TargetReport};
@@ -11,110 +12,162 @@ use crate::progress::Progress;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Runs everything, or what can be run until `stop` is set.
+/// Runs everything, or what can be run until `stop` is set. Calls `begun` with what is known when all is loaded, before
+/// the first run.
 ///
 /// # Errors
 ///
-/// If the plan is senseless, an engine or the disk fails, or it is ended before all targets are loaded. A rule that is
-/// broken is no error: the report tells it.
-pub fn contest(plan: &Plan, stop: &AtomicBool, progress: &mut Progress) -> Result<Report> {
+/// If the plan is senseless, or it is ended before all targets are loaded; if an engine or the disk fails before anything
+/// was measured: later, the report tells it, with what was measured until then. A rule that is broken is no error: the
+/// report tells it.
+pub fn contest(
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: &mut Progress,
+    begun: &mut dyn FnMut(&Report) -> Result<()>,
+) -> Result<Report> {
     plan.check()?;
     let mut report = empty_report(plan, measure_machine(plan, progress)?);
     let mut loaded = Vec::new();
     for contestant in &plan.contestants {
-        loaded.push(Loaded::new(contestant, plan, stop, progress)?);
-    }
-    let mut points: Vec<Vec<PointReport>> =
-        loaded.iter().map(|_| vec![PointReport::default(); plan.points.len()]).collect();
-    'runs: for repetition in 0..plan.repetitions {
-        for (place, point) in plan.points.iter().enumerate() {
-            for turn in 0..loaded.len() {
-                let index = (repetition as usize + turn) % loaded.len();
-                let label = label(plan, repetition, point, index);
-                turn_of(
-                    &mut loaded[index],
-                    plan,
-                    (point, repetition),
-                    &mut points[index][place],
-                    stop,
-                    (&label, progress),
-                )?;
-                // Relaxed: the flag says nothing about other data.
-                if stop.load(Ordering::Relaxed) {
-                    report.ended_early = true;
-                    break 'runs;
-                }
-            }
-        }
-    }
-    for (loaded, points) in loaded.iter().zip(points) {
+        let one =
+            Loaded::new(contestant, plan, stop, progress).map_err(|error| error.of(&contestant.name))?;
         report.targets.push(TargetReport {
-            about: loaded.target.about().clone(),
-            load_seconds: loaded.load_seconds,
-            memory_bytes: loaded.memory_bytes,
-            database_bytes: loaded.database_bytes()?,
-            points,
+            about: one.target.about().clone(),
+            load_seconds: one.load_seconds,
+            memory_bytes: one.memory_bytes,
+            database_bytes: 0,
+            points: vec![PointReport::default(); plan.points.len()],
         });
+        loaded.push(one);
+    }
+    if is_set(stop) {
+        return Err(Error::Interrupted);
+    }
+    progress.suspended(|| begun(&report))?;
+    let ran = run_all(plan, &mut loaded, &mut report, stop, progress);
+    for (target, loaded) in report.targets.iter_mut().zip(&loaded) {
+        target.database_bytes = loaded.database_bytes();
+    }
+    match ran {
+        Err(error) if report.has_figures() => report.failure = Some(error.to_string()),
+        Err(error) => return Err(error),
+        Ok(()) => {}
     }
     Ok(report)
 }
 
-/// One run of a target, and the check of its rules.
+fn is_set(stop: &AtomicBool) -> bool {
+    // Relaxed: the flag says nothing about other data.
+    stop.load(Ordering::Relaxed)
+}
+
+/// One run of one target.
+struct Turn {
+    repetition: u32,
+    point: usize,
+    target: usize,
+}
+
+/// All runs in their order: at each point all targets, beginning with another one in each repetition.
+fn turns(plan: &Plan) -> Vec<Turn> {
+    let (points, targets) = (plan.points.len(), plan.contestants.len());
+    let all = (0..plan.repetitions).flat_map(|repetition| {
+        (0..points).flat_map(move |point| {
+            (0..targets).map(move |turn| Turn {
+                repetition,
+                point,
+                target: (repetition as usize + turn) % targets,
+            })
+        })
+    });
+    all.collect()
+}
+
+fn run_all(
+    plan: &Plan,
+    loaded: &mut [Loaded],
+    report: &mut Report,
+    stop: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<()> {
+    let turns = turns(plan);
+    for (number, turn) in turns.iter().enumerate() {
+        if is_set(stop) {
+            report.ended_early = true;
+            break;
+        }
+        let target = &mut report.targets[turn.target];
+        // Data that are wrong stay so: later runs would be blamed for it.
+        if target.points.iter().any(|point| !point.broken.is_empty()) {
+            continue;
+        }
+        let label = format!("run {} of {}: {}", number + 1, turns.len(), label(plan, turn));
+        let live = Live::new(progress, label);
+        let is_whole =
+            turn_of(&mut loaded[turn.target], plan, turn, &mut target.points[turn.point], stop, live)
+                .map_err(|error| error.of(&label_of_target(plan, turn)))?;
+        report.ended_early |= !is_whole;
+    }
+    Ok(())
+}
+
+/// One run of a target, and the check of its rules. Returns whether it has run to its end.
 fn turn_of(
     loaded: &mut Loaded,
     plan: &Plan,
-    (point, repetition): (&PlannedPoint, u32),
+    turn: &Turn,
     report: &mut PointReport,
     stop: &AtomicBool,
-    (label, progress): (&str, &mut Progress),
-) -> Result<()> {
-    if !report.broken.is_empty() {
-        return Ok(());
-    }
+    mut live: Live<'_>,
+) -> Result<bool> {
+    let point = &plan.points[turn.point];
     let options = RunOptions {
         threads: point.threads,
         duration: plan.duration,
         warmup: plan.warmup,
         rate: plan.rate,
-        seed: plan.seed + u64::from(repetition),
+        seed: plan.seed.wrapping_add(turn.repetition.into()),
     };
-    progress.set(0, || format!("{label}: waiting for a quiet process"));
+    live.step("waiting for a quiet process");
     wait_until_quiet(stop);
-    let outcome = run(&*loaded.target, &*point.workload, &mut loaded.past, &options, stop, (label, progress));
-    let sample = match outcome {
-        Ok(sample) => sample,
-        // The engine has broken the rules before the eyes of a transaction.
-        Err(
-            error @ (Error::Violated { .. }
-            | Error::ProcedureFailed(_)
-            | Error::MissingRow { .. }
-            | Error::MalformedRow { .. }),
-        ) => {
-            report.broken.push(error.to_string());
-            report.samples.clear();
-            return Ok(());
+    let workload = &*point.workload;
+    let judged =
+        run(&*loaded.target, workload, &mut loaded.past, &options, stop, &mut live).and_then(|sample| {
+            live.step("checking the rules");
+            Ok((sample, workload.check(&mut *loaded.target.client()?, &loaded.past)?))
+        });
+    let (sample, rules) = match judged {
+        Ok(judged) => judged,
+        Err(error) if error.is_broken_rule() => {
+            *report = PointReport { broken: vec![error.to_string()], samples: Vec::new() };
+            return Ok(true);
         }
         Err(error) => return Err(error),
     };
-    progress.set(0, || format!("{label}: checking"));
-    let rules = point.workload.check(&mut *loaded.target.client()?, &loaded.past)?;
-    let broken = rules.into_iter().filter_map(|(rule, broken)| Some(format!("{rule}: {}", broken?)));
-    report.broken.extend(broken);
-    match report.broken.is_empty() {
-        true if sample.seconds > 0.0 => report.samples.push(sample),
-        true => {}
-        false => report.samples.clear(),
+    let is_whole = sample.seconds >= options.duration.as_secs_f64();
+    report.broken =
+        rules.into_iter().filter_map(|(rule, broken)| Some(format!("{rule}: {}", broken?))).collect();
+    if !report.broken.is_empty() {
+        report.samples.clear();
+    } else if is_whole || (sample.seconds > 0.0 && report.samples.is_empty()) {
+        // One that was cut short is better than none, and worse than others.
+        report.samples.push(sample);
     }
-    Ok(())
+    Ok(is_whole)
 }
 
-fn label(plan: &Plan, repetition: u32, point: &PlannedPoint, index: usize) -> String {
-    let name = &plan.contestants[index].name;
-    let at = match &plan.sweep {
-        Some(sweep) => format!(", {sweep} {}", point.value),
-        None => String::new(),
-    };
-    format!("{name}{at}, {} of {}", repetition + 1, plan.repetitions)
+fn label(plan: &Plan, turn: &Turn) -> String {
+    format!("{}, repetition {} of {}", label_of_target(plan, turn), turn.repetition + 1, plan.repetitions)
+}
+
+/// `occ`, `occ, theta 0.9`.
+fn label_of_target(plan: &Plan, turn: &Turn) -> String {
+    let name = &plan.contestants[turn.target].name;
+    match &plan.sweep {
+        Some(sweep) => format!("{name}, {sweep} {}", plan.points[turn.point].value),
+        None => name.clone(),
+    }
 }
 
 fn empty_report(plan: &Plan, machine: Machine) -> Report {
@@ -133,7 +186,9 @@ fn empty_report(plan: &Plan, machine: Machine) -> Report {
         points: plan.points.iter().map(|point| planned(plan, point, &machine)).collect(),
         machine,
         targets: Vec::new(),
+        rate: plan.rate,
         ended_early: false,
+        failure: None,
     }
 }
 
@@ -169,11 +224,10 @@ fn planned(plan: &Plan, point: &PlannedPoint, machine: &Machine) -> Point {
     let by_cores = point.threads.min(machine.cores) as f64 / work_ns;
     let waits_ns = if plan.durability.waits() { machine.flush_ns } else { 0.0 };
     let by_waiting = point.threads as f64 / (work_ns + waits_ns);
-    Point {
-        value: point.value.clone(),
-        threads: point.threads,
-        bound_per_second: by_cores.min(by_waiting) * 1e9,
-    }
+    let bound = by_cores.min(by_waiting) * 1e9;
+    // None is known of work that costs nothing; and a file has no infinity.
+    let bound_per_second = if bound.is_finite() { bound } else { 0.0 };
+    Point { value: point.value.clone(), threads: point.threads, bound_per_second }
 }
 
 fn measure_machine(plan: &Plan, progress: &mut Progress) -> Result<Machine> {

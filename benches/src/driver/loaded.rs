@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Rows of a batch while loading.
+/// Rows of a batch while loading, at most.
 const BATCH_ROWS: u64 = 1_000;
+/// Bytes of a batch, about, if its rows are large.
+const BATCH_BYTES: usize = 4 << 20;
 /// A process that uses less of a processor than this is quiet.
 const QUIET_SHARE: f64 = 0.1;
 const QUIET_FOR: Duration = Duration::from_millis(40);
@@ -50,8 +52,9 @@ impl Loaded {
         let started = Instant::now();
         load(workload, &mut *target.client()?, stop, |rows| {
             progress
-                .set(rows, || format!("{}: loading {} of {} rows", contestant.name, rows, workload.rows()));
+                .set(rows, || format!("{}: loading, {} of {} rows", contestant.name, rows, workload.rows()));
         })?;
+        progress.set(0, || format!("{}: writing out what was loaded", contestant.name));
         target.settle()?;
         let load_seconds = started.elapsed().as_secs_f64();
         let memory_bytes = machine::memory().resident_bytes.saturating_sub(before);
@@ -59,7 +62,7 @@ impl Loaded {
     }
 
     /// The bytes of its files.
-    pub(super) fn database_bytes(&self) -> Result<u64> {
+    pub(super) fn database_bytes(&self) -> u64 {
         bytes_below(&self.directory)
     }
 }
@@ -71,15 +74,20 @@ fn load(
     mut show: impl FnMut(u64),
 ) -> Result<()> {
     let mut batch: Vec<Row> = Vec::new();
-    for first in (0..workload.rows()).step_by(BATCH_ROWS as usize) {
+    // The first batch is one row, which shows how large they are.
+    let (mut first, mut count, rows) = (0, 1, workload.rows());
+    while first < rows {
         // Relaxed: the flag says nothing about other data.
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let numbers = first..workload.rows().min(first + BATCH_ROWS);
-        workload.load(numbers, &mut |table, key, value| batch.push((table, key.to_vec(), value.to_vec())));
+        let end = rows.min(first + count);
+        workload.load(first..end, &mut |table, key, value| batch.push((table, key.to_vec(), value.to_vec())));
         client.load(&batch)?;
+        let bytes: usize = batch.iter().map(|(_, key, value)| key.len() + value.len()).sum();
+        count = ((end - first) * BATCH_BYTES as u64 / bytes.max(1) as u64).clamp(1, BATCH_ROWS);
         batch.clear();
+        first = end;
         show(first);
     }
     Ok(())
@@ -98,17 +106,13 @@ pub(super) fn wait_until_quiet(stop: &AtomicBool) {
     }
 }
 
-fn bytes_below(directory: &Path) -> Result<u64> {
-    let failed = |source| Error::io("cannot list", directory, source);
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        bytes += match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path())?,
-            Ok(metadata) => metadata.len(),
-            // A file that an engine has removed meanwhile.
-            Err(_) => 0,
-        };
-    }
-    Ok(bytes)
+/// The bytes of all files; those that an engine removes meanwhile, and their directories, have none.
+fn bytes_below(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
 }

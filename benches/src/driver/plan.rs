@@ -9,7 +9,11 @@ use std::time::Duration;
 use synod::{Durability, Isolation, Mode};
 
 /// The most threads of a run.
-pub(super) const THREADS_MAX: usize = 1_024;
+pub const THREADS_MAX: usize = 1_024;
+/// The least and the most transactions a second of an open loop.
+pub const RATE_MIN: f64 = 0.01;
+/// See [`RATE_MIN`].
+pub const RATE_MAX: f64 = 1e9;
 
 /// Opens a target.
 pub type Open = Box<dyn Fn(&OpenOptions) -> Result<Box<dyn Target>>>;
@@ -83,12 +87,34 @@ impl Plan {
             format!("threads must be 1 to {THREADS_MAX}")
         } else if self.duration.is_zero() {
             "a run must last longer than no time".to_string()
-        } else if self.rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e9)) {
-            "the rate must be above 0, and up to a billion a second".to_string()
+        } else if self.rate.is_some_and(|rate| !(RATE_MIN..=RATE_MAX).contains(&rate)) {
+            format!("the rate must be {RATE_MIN} to {RATE_MAX} a second")
+        } else if self.points.iter().any(|point| point.workload.rows() != self.points[0].workload.rows()) {
+            "all points need the same data".to_string()
+        } else if let Some(twice) = self.twice() {
+            format!("{twice} is there twice")
         } else {
             return Ok(());
         };
         Err(Error::Settings(problem))
+    }
+
+    /// A name that two have.
+    fn twice(&self) -> Option<&str> {
+        let mut names = std::collections::BTreeSet::new();
+        self.contestants.iter().map(|contestant| &contestant.name[..]).find(|name| !names.insert(*name))
+    }
+
+    /// How many runs there are.
+    pub fn runs(&self) -> u64 {
+        self.points.len() as u64 * self.contestants.len() as u64 * u64::from(self.repetitions)
+    }
+
+    /// How long they take, without the waits for a quiet process between them, and the checks of the rules.
+    pub fn estimate(&self) -> Duration {
+        // Seconds as numbers: a long plan may not fit a duration.
+        let seconds = self.runs() as f64 * (self.warmup.as_secs_f64() + self.duration.as_secs_f64());
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
     /// The most threads of any run.

@@ -34,8 +34,26 @@ pub struct Report {
     pub points: Vec<Point>,
     /// What was compared.
     pub targets: Vec<TargetReport>,
+    /// In an open loop: transactions a second that were due, of all threads together.
+    #[serde(default)]
+    pub rate: Option<f64>,
     /// Whether it was ended before its time: then later runs are missing.
     pub ended_early: bool,
+    /// What failed, if something did: then later runs are missing.
+    #[serde(default)]
+    pub failure: Option<String>,
+}
+
+impl Report {
+    /// Whether anything was measured.
+    pub fn has_figures(&self) -> bool {
+        self.targets.iter().flat_map(|target| &target.points).any(|point| !point.samples.is_empty())
+    }
+
+    /// Whether no run has broken a rule.
+    pub fn keeps_rules(&self) -> bool {
+        self.targets.iter().flat_map(|target| &target.points).all(|point| point.broken.is_empty())
+    }
 }
 
 /// A name and what it is set to.

@@ -1,20 +1,20 @@
 //! One run: a workload on a target, for a while.
 
+use super::live::Live;
+use super::pace::{Clock, Window};
 use super::report::{Percentiles, Sample};
 use crate::error::{Error, Result};
 use crate::latency::Latencies;
-use crate::progress::Progress;
-use crate::random::Random;
 use crate::target::{Outcome, Tally, Target};
 use crate::workload::{Answer, Past, Workload};
 use crate::{allocations, machine};
-use std::sync::Barrier;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
-const SHOW_EVERY: Duration = Duration::from_millis(200);
-/// Waits shorter than this are spent looking at the clock: a sleep takes at least so long.
-const SLEEP_MIN: Duration = Duration::from_micros(200);
+const SHOW_EVERY: Duration = Duration::from_millis(100);
 
 /// How to run.
 pub(super) struct RunOptions {
@@ -26,11 +26,14 @@ pub(super) struct RunOptions {
 }
 
 /// What the threads of a run share.
-struct Shared<'a> {
-    options: &'a RunOptions,
-    start: Barrier,
+pub(super) struct Shared<'a> {
+    pub(super) options: &'a RunOptions,
+    /// Known once all threads are ready: with it they begin.
+    window: OnceLock<Window>,
     stop: &'a AtomicBool,
     has_failed: AtomicBool,
+    /// When the first thread has noticed that it should stop. What is answered later isn't measured.
+    ended: OnceLock<Instant>,
     answered: Vec<Answered>,
 }
 
@@ -39,10 +42,35 @@ struct Shared<'a> {
 #[repr(align(128))]
 struct Answered(AtomicU64);
 
-impl Shared<'_> {
-    // Relaxed: the flags only ask threads to end soon; their results pass by joining.
-    fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.has_failed.load(Ordering::Relaxed)
+impl<'a> Shared<'a> {
+    fn new(options: &'a RunOptions, stop: &'a AtomicBool) -> Shared<'a> {
+        Shared {
+            options,
+            window: OnceLock::new(),
+            stop,
+            has_failed: AtomicBool::new(false),
+            ended: OnceLock::new(),
+            answered: (0..options.threads).map(|_| Answered::default()).collect(),
+        }
+    }
+
+    pub(super) fn should_stop(&self) -> bool {
+        // Relaxed: the flags only ask threads to end soon; their results pass by joining.
+        let should_stop = self.stop.load(Ordering::Relaxed) || self.has_failed.load(Ordering::Relaxed);
+        if should_stop {
+            self.ended.get_or_init(Instant::now);
+        }
+        should_stop
+    }
+
+    fn fail(&self) {
+        // Relaxed: as above.
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// The end of what is measured.
+    fn end(&self, window: Window) -> Instant {
+        self.ended.get().map_or(window.to, |ended| window.to.min(*ended))
     }
 
     fn answered(&self) -> u64 {
@@ -79,35 +107,35 @@ impl Counts {
     }
 }
 
-/// When a run is measured.
-#[derive(Clone, Copy)]
-struct Window {
-    from: Instant,
-    to: Instant,
-}
-
-/// Runs, and adds what has happened to `past`.
+/// Runs, and adds what has happened to `past`. A run that was stopped has a shorter sample.
 pub(super) fn run(
     target: &dyn Target,
     workload: &dyn Workload,
     past: &mut Past,
     options: &RunOptions,
     stop: &AtomicBool,
-    show: (&str, &mut Progress),
+    show: &mut Live<'_>,
 ) -> Result<Sample> {
-    let shared = Shared {
-        options,
-        start: Barrier::new(options.threads + 1),
-        stop,
-        has_failed: AtomicBool::new(false),
-        answered: (0..options.threads).map(|_| Answered::default()).collect(),
-    };
-    let (counts, used) = std::thread::scope(|scope| {
+    let shared = Shared::new(options, stop);
+    let (counts, used) = thread::scope(|scope| {
         let (shared, past) = (&shared, &*past);
-        let live = |thread| scope.spawn(move || live(target, workload, past, shared, thread));
-        let threads: Vec<_> = (0..options.threads).map(live).collect();
-        shared.start.wait();
-        let used = watch(shared, show);
+        let (ready, all_ready) = mpsc::channel::<()>();
+        let start = |number| {
+            let ready = ready.clone();
+            let life = move || live(target, workload, past, shared, number, ready);
+            thread::Builder::new().spawn_scoped(scope, life)
+        };
+        let threads = (0..options.threads).map(start).collect::<Result<Vec<_>, _>>();
+        drop(ready);
+        let threads = threads.map_err(|source| {
+            // Those that have started wait for the window, and then see this.
+            shared.fail();
+            shared.window.get_or_init(|| Window::of(options));
+            Error::Settings(format!("cannot start {} threads: {source}", options.threads))
+        })?;
+        // Each drops its end when it is ready; behind the last one the channel is closed.
+        all_ready.iter().for_each(drop);
+        let used = watch(shared, *shared.window.get_or_init(|| Window::of(options)), show);
         let mut counts = Counts::default();
         for thread in threads {
             counts.add(thread.join().map_err(|panic| Error::panicked(&*panic))??);
@@ -147,96 +175,102 @@ struct Used {
 }
 
 /// Shows the progress until the run is over, and looks at what the process uses.
-fn watch(shared: &Shared<'_>, (label, progress): (&str, &mut Progress)) -> Used {
-    let window = Window::of(shared.options);
-    let mut pause_until = |end: Instant| {
+fn watch(shared: &Shared<'_>, window: Window, show: &mut Live<'_>) -> Used {
+    let mut pause_until = |end: Instant, phase: &str| {
         while !shared.should_stop() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            std::thread::sleep(left.min(SHOW_EVERY));
-            progress.set(0, || format!("{label}: {} transactions", shared.answered()));
+            thread::sleep(left.min(SHOW_EVERY));
+            show.running(phase, shared.answered(), left);
         }
     };
-    pause_until(window.from);
-    let (from, cpu, written_bytes) = (Instant::now(), machine::process_cpu_time(), machine::written_bytes());
-    pause_until(window.to);
+    pause_until(window.from, "warming up");
+    let (cpu, written_bytes) = (machine::process_cpu_time(), machine::written_bytes());
+    pause_until(window.to, "measuring");
     Used {
-        wall: from.elapsed(),
+        wall: shared.end(window).saturating_duration_since(window.from),
         cpu: machine::process_cpu_time().saturating_sub(cpu),
         written_bytes: machine::written_bytes().saturating_sub(written_bytes),
     }
 }
 
-impl Window {
-    /// The window of a run that begins now.
-    fn of(options: &RunOptions) -> Window {
-        let from = Instant::now() + options.warmup;
-        Window { from, to: from + options.duration }
-    }
-}
-
-/// The life of one thread.
+/// The life of one thread. Whatever it fails by, a panic too, ends those of the others.
 fn live(
     target: &dyn Target,
     workload: &dyn Workload,
     past: &Past,
     shared: &Shared<'_>,
-    thread: usize,
+    number: usize,
+    ready: mpsc::Sender<()>,
 ) -> Result<Counts> {
-    let seed = shared.options.seed.wrapping_mul(1_000_003) + thread as u64;
-    let prepared = target.client().map(|client| (client, workload.generator(past, seed)));
-    shared.start.wait();
+    let seed = shared.options.seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
+    let prepared = caught(|| Ok((target.client()?, workload.generator(past, seed))));
+    drop(ready);
+    let window = *shared.window.wait();
     let worked = prepared.and_then(|(mut client, mut generator)| {
-        let mut counter = Counter::new(Clock::new(shared, seed), &shared.answered[thread].0);
-        while !shared.should_stop() {
-            let job = generator.next();
-            let Some(due) = counter.clock.wait_until_due(shared) else { break };
-            let mut tally = Tally::default();
-            let answered = client.submit(&job, due, &mut tally)?;
-            if counter.count(answered, tally) >= counter.clock.window.to {
-                break;
+        caught(move || {
+            let clock = Clock::new(shared.options, window, seed);
+            let mut counter = Counter::new(shared, clock, &shared.answered[number].0);
+            while !shared.should_stop() {
+                let job = generator.next();
+                let Some(due) = counter.clock.wait_until_due(|| shared.should_stop()) else { break };
+                let mut tally = Tally::default();
+                let answered = client.submit(&job, due, &mut tally)?;
+                if counter.count(answered, tally) >= window.to {
+                    break;
+                }
             }
-        }
-        while let Some(answered) = client.take_in_flight()? {
-            counter.count(Some(answered), Tally::default());
-        }
-        Ok(counter.counts)
+            while let Some(answered) = client.take_in_flight()? {
+                counter.count(Some(answered), Tally::default());
+            }
+            Ok(counter.counts)
+        })
     });
     if worked.is_err() {
-        shared.has_failed.store(true, Ordering::Relaxed);
+        shared.fail();
     }
     worked
 }
 
+/// Makes an error of a panic.
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What a panic has left half done is looked at by nobody: the run is over.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
+}
+
 /// Counts what a thread's transactions have come to.
 struct Counter<'s> {
+    run: &'s Shared<'s>,
     clock: Clock,
     counts: Counts,
     answered: u64,
     /// The same, for others to look at.
     shown: &'s AtomicU64,
     /// What the thread had allocated when the window began.
-    allocated: Option<u64>,
+    allocated: u64,
 }
 
 impl<'s> Counter<'s> {
-    fn new(clock: Clock, shown: &'s AtomicU64) -> Counter<'s> {
-        Counter { clock, counts: Counts::default(), answered: 0, shown, allocated: None }
+    fn new(run: &'s Shared<'s>, clock: Clock, shown: &'s AtomicU64) -> Counter<'s> {
+        let (counts, allocated) = (Counts::default(), allocations::of_thread());
+        Counter { run, clock, counts, answered: 0, shown, allocated }
     }
 
     /// Counts what was answered just now, if anything was; returns what time it is.
     fn count(&mut self, answered: Option<(Outcome, Instant)>, tally: Tally) -> Instant {
-        let (now, Window { from, to }) = (Instant::now(), self.clock.window);
-        let is_measured = (from..=to).contains(&now);
+        let (now, window) = (Instant::now(), self.clock.window);
+        let is_measured = window.from <= now && now <= self.run.end(window);
         if is_measured {
             self.counts.note(tally);
-            let before = *self.allocated.get_or_insert_with(allocations::of_thread);
-            self.counts.allocations = allocations::of_thread() - before;
+            self.counts.allocations = allocations::of_thread() - self.allocated;
+        } else if now < window.from {
+            self.allocated = allocations::of_thread();
         }
         let Some((outcome, due)) = answered else { return now };
         self.answered += 1;
+        // Relaxed: only shown.
         self.shown.store(self.answered, Ordering::Relaxed);
         if let Outcome::Committed(answer) = outcome {
             self.counts.answers += answer;
@@ -249,37 +283,5 @@ impl<'s> Counter<'s> {
             self.counts.latencies.record(now.saturating_duration_since(due));
         }
         now
-    }
-}
-
-/// Says when a thread's transactions are due.
-struct Clock {
-    window: Window,
-    due: Instant,
-    /// In an open loop: between two of them, on average.
-    interval: Option<Duration>,
-    random: Random,
-}
-
-impl Clock {
-    fn new(shared: &Shared<'_>, seed: u64) -> Clock {
-        let options = shared.options;
-        let interval = options.rate.map(|rate| Duration::from_secs_f64(options.threads as f64 / rate));
-        Clock { window: Window::of(options), due: Instant::now(), interval, random: Random::new(seed, 1) }
-    }
-
-    /// Waits until the next one is due, and says when that was; none if that is after the end. In a closed loop it is now.
-    fn wait_until_due(&mut self, shared: &Shared<'_>) -> Option<Instant> {
-        let Some(interval) = self.interval else { return Some(Instant::now()) };
-        // Exponential intervals: as if many clients, who know nothing of each other, asked now and then.
-        self.due += interval.mul_f64(-(1.0 - self.random.fraction()).ln());
-        while !shared.should_stop() && self.due < self.window.to {
-            match self.due.saturating_duration_since(Instant::now()) {
-                Duration::ZERO => break,
-                long if long > SLEEP_MIN => std::thread::sleep((long - SLEEP_MIN).min(SHOW_EVERY)),
-                _ => std::thread::yield_now(),
-            }
-        }
-        (self.due < self.window.to).then_some(self.due)
     }
 }

@@ -1,7 +1,7 @@
 //! What a comparison says, in sentences: who is the fastest at each point, and whether that is more than noise.
 
 use super::figures::GOODPUT;
-use super::report::{Point, Report, Spread, TargetReport};
+use super::report::{Point, Report, Sample, Spread, TargetReport};
 use crate::units::number;
 
 /// `theta = 0.9`; empty if nothing is varied.
@@ -25,8 +25,28 @@ pub fn sentences(report: &Report) -> Vec<String> {
 /// What should be known before any figure is believed.
 pub fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
-    if report.ended_early {
-        warnings.push("It was ended before its time: later runs are missing.".to_string());
+    match &report.failure {
+        Some(failure) => {
+            warnings.push(format!("It was ended by a failure ({failure}): later runs are missing."))
+        }
+        None if report.ended_early => {
+            warnings.push("It was ended before its time: later runs are missing.".to_string());
+        }
+        None => {}
+    }
+    for target in report.targets.iter().filter(|target| target.points.len() > 1) {
+        if let Some(place) = target.points.iter().position(|point| !point.broken.is_empty()) {
+            let (name, point) = (&target.about.name, point_name(report, &report.points[place]));
+            warnings.push(format!("{name} didn't run any more after it had broken a rule at {point}."));
+        }
+    }
+    if let Some(rate) = report.rate {
+        warnings.extend(late(report, rate));
+        warnings.push(
+            "In an open loop the processor time has some waiting in it: a thread looks at the clock until its \
+             transaction is due."
+                .to_string(),
+        );
     }
     if report.repetitions < 3 {
         warnings.push(format!(
@@ -35,6 +55,39 @@ pub fn warnings(report: &Report) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Who doesn't answer as many as are due.
+fn late(report: &Report, rate: f64) -> Vec<String> {
+    let mut late = Vec::new();
+    for target in &report.targets {
+        for (point, found) in report.points.iter().zip(&target.points) {
+            let behind = found.samples.iter().filter(|sample| is_behind(sample, rate)).count();
+            let Some(answered) =
+                found.spread(Sample::throughput).filter(|_| behind * 2 > found.samples.len())
+            else {
+                continue;
+            };
+            let (name, answered) = (&target.about.name, number(answered.median));
+            let at = if point.value.is_empty() {
+                String::new()
+            } else {
+                format!(" at {}", point_name(report, point))
+            };
+            late.push(format!(
+                "{name} can't keep up{at}: {} a second are due, {answered} are answered; its latencies are those of a \
+                 queue that grows as long as it is measured.",
+                number(rate)
+            ));
+        }
+    }
+    late
+}
+
+/// Whether fewer were answered than were due, by more than chance: their number has a standard deviation of its root.
+fn is_behind(sample: &Sample, rate: f64) -> bool {
+    let (due, answered) = (rate * sample.seconds, (sample.committed + sample.rejected) as f64);
+    answered < due * 0.95 - 3.0 * due.sqrt()
 }
 
 /// The rules that each target has broken, with the point where it did: target, point, rule.

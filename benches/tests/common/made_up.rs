@@ -136,6 +136,8 @@ fn report(sweep: Option<&str>, points: Vec<Point>, targets: Vec<TargetReport>) -
         seconds: 10.0,
         points,
         targets,
+        rate: None,
         ended_early: false,
+        failure: None,
     }
 }

@@ -305,7 +305,8 @@ pub(crate) fn conflict(explanation: &str) -> ! {
 
 pub(super) fn positive_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 1e7 => Ok(seconds),
+        // Less than a nanosecond is no time.
+        Ok(seconds) if (1e-9..=1e7).contains(&seconds) => Ok(seconds),
         _ => Err("a number of seconds above 0 is needed".to_string()),
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use synod::{Durability, Isolation, Mode};
+use synod_bench::driver::{RATE_MAX, RATE_MIN};
 use synod_bench::peers::Peer;
 
 /// The most values of a sweep.
@@ -120,6 +121,17 @@ impl ContestArguments {
         peers
     }
 
+    /// Ends the program if two reports would go to one file.
+    pub fn check_files(&self) {
+        let files = [("--json", &self.json), ("--csv", &self.csv), ("--html", &self.html)];
+        for (place, (option, file)) in files.iter().enumerate() {
+            if let Some((other, _)) = files[..place].iter().find(|(_, other)| file.is_some() && other == file)
+            {
+                conflict(&format!("{other} and {option} name the same file: one would overwrite the other"));
+            }
+        }
+    }
+
     /// What is varied, and its values; none if there is one point only.
     pub fn sweep(&self) -> Option<Sweep> {
         match (&self.sweep, &self.threads[..]) {
@@ -132,7 +144,8 @@ impl ContestArguments {
             }
             (Some(sweep), _) => Some(sweep.clone()),
             (None, several @ [_, _, ..]) => {
-                let values = several.iter().map(u16::to_string).collect();
+                let values: Vec<String> = several.iter().map(u16::to_string).collect();
+                check_values(&values).unwrap_or_else(|problem| conflict(&format!("--threads: {problem}")));
                 Some(Sweep { name: "threads".to_string(), values })
             }
             (None, _) => None,
@@ -219,10 +232,19 @@ impl FromStr for Sweep {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, values) = text.split_once('=').ok_or("a name and values are needed, as in theta=0,0.9")?;
         let values: Vec<String> = values.split(',').map(|value| value.trim().to_string()).collect();
-        if values.len() > SWEEP_VALUES_MAX || values.iter().any(String::is_empty) {
-            return Err(format!("1 to {SWEEP_VALUES_MAX} values are needed, separated by commas"));
-        }
+        check_values(&values)?;
         Ok(Sweep { name: name.trim().to_string(), values })
+    }
+}
+
+/// Checks that there are values, not too many, and each once.
+fn check_values(values: &[String]) -> Result<(), String> {
+    if values.len() > SWEEP_VALUES_MAX || values.iter().any(String::is_empty) {
+        return Err(format!("1 to {SWEEP_VALUES_MAX} values are needed, separated by commas"));
+    }
+    match values.iter().enumerate().find(|(place, value)| values[..*place].contains(value)) {
+        Some((_, twice)) => Err(format!("{twice} is there twice")),
+        None => Ok(()),
     }
 }
 
@@ -253,8 +275,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate <= 1e9 => Ok(rate),
-        _ => Err("a number above 0, and up to a billion, is needed".to_string()),
+        Ok(rate) if (RATE_MIN..=RATE_MAX).contains(&rate) => Ok(rate),
+        _ => Err(format!("a number from {RATE_MIN} to {RATE_MAX} is needed")),
     }
 }
 
@@ -282,7 +304,7 @@ mod tests {
             (&sweep.name[..], &sweep.values[..]),
             ("theta", &["0".to_string(), "0.9".to_string()][..])
         );
-        for wrong in ["theta", "theta=", "theta=1,,2"] {
+        for wrong in ["theta", "theta=", "theta=1,,2", "theta=1,2,1"] {
             assert!(wrong.parse::<Sweep>().is_err(), "{wrong}");
         }
     }

@@ -133,6 +133,9 @@ impl Vary for YcsbArguments {
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
+            "theta" if self.hotspot.is_some() => {
+                return Err("a --hotspot has no theta: leave it out, or vary something else".to_string());
+            }
             "theta" => self.theta = Some(parsed(name, value)?),
             "read" => {
                 let read = parsed(name, value)?;

@@ -1,7 +1,8 @@
 //! What a comparison of targets shows: one table for one point, a few for a sweep.
 
 use super::table;
-use super::units::{bytes, plural, time};
+use super::units::{bytes, number, plural, time};
+use std::time::Duration;
 use synod_bench::driver::figures::{
     ABORTS, COSTS, Figure, GOODPUT, P50, P99, goodput_or_why_not, multiple, rows, share_of_bound,
 };
@@ -40,6 +41,16 @@ pub(crate) fn header(report: &Report) -> String {
         time(machine.lookup_ns),
         time(machine.flush_ns),
     )
+}
+
+/// How long the runs will take.
+pub(crate) fn estimate(runs: u64, time: Duration) -> String {
+    let time = match time.as_secs_f64() {
+        short if short < 120.0 => format!("{} s", number(short)),
+        long if long < 7_200.0 => format!("{} min", number(long / 60.0)),
+        long => format!("{} h", number(long / 3_600.0)),
+    };
+    format!("time       {time} at least, for {}", plural(runs, "run"))
 }
 
 /// All that came out.
