@@ -11,9 +11,11 @@
 //! | [`garbage`] | memory under endless updates of few records |
 //! | [`calibrate`] | what the machine charges: one tree look-up, one flush of the disk |
 //! | [`history`], [`recording`] | what an engine has recorded, for the checker |
+//! | [`workload`] | transactions as values, the data they work on, and the rules that must hold: YCSB, SmallBank, bank, TATP |
 //! | [`target`], [`peers`] | what workloads run on: this engine, and others |
+//! | [`driver`] | runs a workload on several targets in turn, and says what came of it |
+//! | [`html`] | such a comparison as a page with charts |
 //! | [`random`], [`zipf`] | seeded randomness |
-//! | [`html`] | a comparison of targets as a page with charts |
 //! | [`latency`], [`machine`], [`progress`] | measuring and showing |
 //! | [`units`], [`moment`] | numbers and dates for people |
 
