@@ -136,7 +136,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_made() {
         ("bank --accounts 1", "accounts must be 2 to"),
         ("bank --audits 101", "the percent of audits must be"),
         ("smallbank --hot 1000000000", "hot"),
-        ("smallbank --sweep hot-percent=0,200", "hot-percent"),
+        ("smallbank --sweep hot-percent=0,200", "hot customers must be 0 to 100, not 200"),
         ("tatp --subscribers 0", "subscribers must be 1 to"),
         ("tatp --sweep uniform=perhaps", "\"perhaps\" is no value of uniform"),
         ("contention --of-them 11", "hot"),

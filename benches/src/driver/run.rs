@@ -84,6 +84,7 @@ impl<'a> Shared<'a> {
 struct Counts {
     /// All that was answered, the warm-up too: what the data must show.
     answers: Answer,
+    acknowledged: u64,
     /// While it was measured.
     committed: u64,
     rejected: u64,
@@ -99,6 +100,7 @@ impl Counts {
 
     fn add(&mut self, other: Counts) {
         self.answers += other.answers;
+        self.acknowledged += other.acknowledged;
         self.committed += other.committed;
         self.rejected += other.rejected;
         self.latencies.merge(&other.latencies);
@@ -143,6 +145,7 @@ pub(super) fn run(
         Ok::<_, Error>((counts, used))
     })?;
     past.answers += counts.answers;
+    past.committed += counts.acknowledged;
     Ok(sample(counts, used))
 }
 
@@ -274,6 +277,7 @@ impl<'s> Counter<'s> {
         self.shown.store(self.answered, Ordering::Relaxed);
         if let Outcome::Committed(answer) = outcome {
             self.counts.answers += answer;
+            self.counts.acknowledged += 1;
         }
         if is_measured {
             match outcome {

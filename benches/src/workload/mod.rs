@@ -120,7 +120,7 @@ pub trait Generator: Send {
 pub struct Past {
     /// The sum of all answers.
     pub answers: Answer,
-    /// Jobs by kind that have committed.
+    /// Jobs that have committed.
     pub committed: u64,
     /// A counter that generators of all clients share: keys inserted so far, say.
     pub counter: AtomicU64,

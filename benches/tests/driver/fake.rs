@@ -175,6 +175,7 @@ impl Workload for Sums {
             other => panic!("{other:?}"),
         };
         let lost = (sum != past.answers.sum).then(|| format!("{} lost", past.answers.sum - sum));
+        assert_eq!(past.answers.sum, past.committed as i64, "each commit adds one");
         Ok(Rules::from([("no update is lost", lost)]))
     }
 }
