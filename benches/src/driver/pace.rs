@@ -48,7 +48,10 @@ impl Clock {
         let Some(interval) = self.interval else { return Some(Instant::now()) };
         // Exponential intervals: as if many clients, who know nothing of each other, asked now and then.
         self.due += interval.mul_f64(-(1.0 - self.random.fraction()).ln());
-        while self.due < self.window.to {
+        if self.due >= self.window.to {
+            return None;
+        }
+        loop {
             match self.due.saturating_duration_since(Instant::now()) {
                 Duration::ZERO => return Some(self.due),
                 _ if should_stop() => return None,
@@ -56,7 +59,6 @@ impl Clock {
                 _ => std::thread::yield_now(),
             }
         }
-        None
     }
 }
 

@@ -27,7 +27,7 @@ pub fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
     match &report.failure {
         Some(failure) => {
-            warnings.push(format!("It was ended by a failure ({failure}): later runs are missing."))
+            warnings.push(format!("It was ended by a failure ({failure}): later runs are missing."));
         }
         None if report.ended_early => {
             warnings.push("It was ended before its time: later runs are missing.".to_string());

@@ -40,7 +40,7 @@ fn counts_add_up() {
             tally.count("write conflict");
             counted[2].fetch_add(1, Ordering::SeqCst);
         }
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             tally.count("deadlock");
             counted[1].fetch_add(1, Ordering::SeqCst);
             return Ok(Outcome::Rejected);
