@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::machine;
 use crate::progress::Progress;
 use crate::target::{Client, OpenOptions, Row, Target};
+use crate::units::count;
 use crate::workload::{Past, Workload};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,8 +52,9 @@ impl Loaded {
         })?;
         let started = Instant::now();
         load(workload, &mut *target.client()?, stop, |rows| {
-            progress
-                .set(rows, || format!("{}: loading, {} of {} rows", contestant.name, rows, workload.rows()));
+            progress.set(rows, || {
+                format!("{}: loading, {} of {} rows", contestant.name, count(rows), count(workload.rows()))
+            });
         })?;
         progress.set(0, || format!("{}: writing out what was loaded", contestant.name));
         target.settle()?;
@@ -75,17 +77,17 @@ fn load(
 ) -> Result<()> {
     let mut batch: Vec<Row> = Vec::new();
     // The first batch is one row, which shows how large they are.
-    let (mut first, mut count, rows) = (0, 1, workload.rows());
+    let (mut first, mut at_once, rows) = (0, 1, workload.rows());
     while first < rows {
         // Relaxed: the flag says nothing about other data.
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let end = rows.min(first + count);
+        let end = rows.min(first + at_once);
         workload.load(first..end, &mut |table, key, value| batch.push((table, key.to_vec(), value.to_vec())));
         client.load(&batch)?;
         let bytes: usize = batch.iter().map(|(_, key, value)| key.len() + value.len()).sum();
-        count = ((end - first) * BATCH_BYTES as u64 / bytes.max(1) as u64).clamp(1, BATCH_ROWS);
+        at_once = ((end - first) * BATCH_BYTES as u64 / bytes.max(1) as u64).clamp(1, BATCH_ROWS);
         batch.clear();
         first = end;
         show(first);
