@@ -150,7 +150,7 @@ fn turn_of(
         rules.into_iter().filter_map(|(rule, broken)| Some(format!("{rule}: {}", broken?))).collect();
     if !report.broken.is_empty() {
         report.samples.clear();
-    } else if is_whole || (sample.seconds > 0.0 && report.samples.is_empty()) {
+    } else if is_whole || (sample.committed > 0 && report.samples.is_empty()) {
         // One that was cut short is better than none, and worse than others.
         report.samples.push(sample);
     }

@@ -269,6 +269,21 @@ fn a_run_that_is_stopped_has_figures_and_later_ones_are_missing() {
 }
 
 #[test]
+fn who_stops_it_in_the_first_warm_up_has_no_figures() {
+    let place = directory();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stops = Arc::clone(&stop);
+    let act = move |_, _: &mut _| {
+        stops.store(true, Ordering::SeqCst);
+        committed()
+    };
+    let mut plan = plan(place.path(), vec![target("fake", &Arc::default(), act)]);
+    plan.warmup = Duration::from_secs(600);
+    let report = run_until(&plan, &stop).expect("that is no error");
+    assert!(report.ended_early && !report.has_figures() && report.keeps_rules(), "{report:?}");
+}
+
+#[test]
 fn who_stops_it_while_it_loads_measures_nothing() {
     let place = directory();
     let plan = plan(place.path(), vec![target("fake", &Arc::default(), |_, _: &mut _| committed())]);
