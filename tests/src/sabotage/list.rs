@@ -231,18 +231,6 @@ pub const MUTATIONS: &[Mutation] = &[
         "                later.waits_for_by_range(job.as_ref()) && false\n",
     ),
     confuses(
-        "a procedure may touch what it has not declared",
-        "txn/src/deterministic/access.rs",
-        "            None if may => Ok(Place::InRange),",
-        "            None => Ok(Place::InRange),",
-    ),
-    confuses(
-        "a scan goes on where nothing was declared",
-        "txn/src/deterministic/access.rs",
-        "            return Err(self.stray(table, None, false));",
-        "            cursor.finish();\n            return Ok(());",
-    ),
-    confuses(
         "the state's hash stays as it is when a record is deleted",
         "txn/src/deterministic/execution.rs",
         "                change = change.wrapping_add(new).wrapping_sub(old);",
@@ -279,27 +267,9 @@ pub const MUTATIONS: &[Mutation] = &[
         "            if scheduled.reconnaissances > 0 && false {",
     ),
     confuses(
-        "a checkpoint is taken within an epoch",
-        "engine/src/deterministic/mod.rs",
-        "        if core.is_between_epochs() {\n            return look();",
-        "        if core.is_between_epochs() || true {\n            return look();",
-    ),
-    confuses(
         "a batch of the log is not executed",
         "engine/src/deterministic/replay.rs",
         "            if at > after {",
         "            if at > after && header.epoch != 5 {",
-    ),
-    confuses(
-        "what the log has of a state's hash is not compared",
-        "engine/src/deterministic/replay.rs",
-        "                if found != expected && self",
-        "                if found != expected && false && self",
-    ),
-    confuses(
-        "the order begins anew after a replay",
-        "engine/src/deterministic/core.rs",
-        "self.last_epoch + 1, newest);\n    }\n\n    /// Puts",
-        "1, newest);\n    }\n\n    /// Puts",
     ),
 ];
