@@ -225,12 +225,6 @@ pub const MUTATIONS: &[Mutation] = &[
         "else { None };",
     ),
     confuses(
-        "nobody waits on account of a range",
-        "txn/src/deterministic/scheduler.rs",
-        "                later.waits_for_by_range(job.as_ref())\n",
-        "                later.waits_for_by_range(job.as_ref()) && false\n",
-    ),
-    confuses(
         "the state's hash stays as it is when a record is deleted",
         "txn/src/deterministic/execution.rs",
         "                change = change.wrapping_add(new).wrapping_sub(old);",
