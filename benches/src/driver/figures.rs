@@ -48,7 +48,7 @@ pub const CPU: Figure = Figure {
 };
 
 /// Everything but the goodput and its share of the bound, in the order in which it is shown.
-pub const COSTS: [Figure; 11] = [
+pub const COSTS: [Figure; 12] = [
     ABORTS,
     Figure {
         column: "rejected_per_thousand",
@@ -70,6 +70,12 @@ pub const COSTS: [Figure; 11] = [
         column: "written_bytes_per_transaction",
         name: "written a transaction",
         of: |sample| Some(sample.written_bytes_per_transaction()),
+        show: |value| bytes(value.round() as u64),
+    },
+    Figure {
+        column: "memory_growth_bytes",
+        name: "memory grown by, at most",
+        of: |sample| sample.memory_growth_bytes.map(|bytes| bytes as f64),
         show: |value| bytes(value.round() as u64),
     },
     P50,

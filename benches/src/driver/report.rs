@@ -141,6 +141,9 @@ pub struct Sample {
     pub allocations: Option<u64>,
     /// Bytes that the process has handed to the system to be written.
     pub written_bytes: u64,
+    /// By how much more memory of the process was resident at most than when it began; none where the system doesn't tell.
+    #[serde(default)]
+    pub memory_growth_bytes: Option<u64>,
 }
 
 /// Percentiles of latencies, in nanoseconds.

@@ -167,6 +167,7 @@ fn sample(counts: Counts, used: Used) -> Sample {
         cpu_ns: used.cpu.as_nanos() as u64,
         allocations: (allocations::of_thread() > 0).then_some(counts.allocations),
         written_bytes: used.written_bytes,
+        memory_growth_bytes: used.memory_growth_bytes,
     }
 }
 
@@ -175,6 +176,7 @@ struct Used {
     wall: Duration,
     cpu: Duration,
     written_bytes: u64,
+    memory_growth_bytes: Option<u64>,
 }
 
 /// Shows the progress until the run is over, and looks at what the process uses.
@@ -190,12 +192,16 @@ fn watch(shared: &Shared<'_>, window: Window, show: &mut Live<'_>) -> Used {
         }
     };
     pause_until(window.from, "warming up");
+    let can_tell_peak = machine::forget_peak();
+    let resident_bytes = machine::memory().resident_bytes;
     let (cpu, written_bytes) = (machine::process_cpu_time(), machine::written_bytes());
     pause_until(window.to, "measuring");
     Used {
         wall: shared.end(window).saturating_duration_since(window.from),
         cpu: machine::process_cpu_time().saturating_sub(cpu),
         written_bytes: machine::written_bytes().saturating_sub(written_bytes),
+        memory_growth_bytes: can_tell_peak
+            .then(|| machine::memory().peak_bytes.saturating_sub(resident_bytes)),
     }
 }
 

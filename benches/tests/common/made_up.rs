@@ -84,6 +84,7 @@ pub(crate) fn run(per_second: f64) -> Sample {
         cpu_ns: 20_000_000_000,
         allocations: Some(committed * 3),
         written_bytes: committed * 1_500,
+        memory_growth_bytes: Some(committed * 20),
     }
 }
 

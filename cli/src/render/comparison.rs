@@ -30,7 +30,7 @@ pub(crate) fn header(report: &Report) -> String {
          targets    {}\n\
          settings   {}{varied}\n\
          runs       {}, each of {} s\n\
-         machine    {}, {}, L (one look-up) {}, F (one flush) {}",
+         machine    {}, {}; L (one look-up) {}, F (one flush) {}, an atomic addition {}, a loopback round trip {}",
         report.workload,
         names.join(", "),
         settings.join("; "),
@@ -40,6 +40,8 @@ pub(crate) fn header(report: &Report) -> String {
         plural(machine.cores as u64, "core"),
         time(machine.lookup_ns),
         time(machine.flush_ns),
+        time(machine.atomic_ns),
+        time(machine.round_trip_ns),
     )
 }
 
