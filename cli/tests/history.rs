@@ -57,7 +57,7 @@ fn what_can_have_no_history_is_refused() {
     for (arguments, reason) in [
         ("tpcc --path d --load-only --history h.edn", "--load-only runs no transactions"),
         ("tpcc --mode all --repeat 2 --history h.edn", "--history is of one run of each mode"),
-        ("micro --history h.edn", "would record about 22,027,000 steps, and 2,000,000 are the most"),
+        ("micro --history h.edn", "would record about 28,027,000 steps, and 2,000,000 are the most"),
     ] {
         let told = place.fails(&format!("bench {arguments}"), 2);
         assert!(told.contains(reason), "{arguments}: {told}");
