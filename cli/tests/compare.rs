@@ -26,7 +26,7 @@ fn a_measurement_is_shown_again() {
     for expected in [
         "workload   ycsb-t",
         "varied     theta: 0.5, 0.99",
-        "machine    Test Processor 3000, 2 cores, L (one look-up) 250 ns, F (one flush) 120 µs",
+        "machine    Test Processor 3000, 2 cores; L (one look-up) 250 ns, F (one flush) 120 µs, an atomic addition 5.20 ns",
         "300,000 (294,000–309,000)",
         "aborts per 1,000",
         "latency p50",
