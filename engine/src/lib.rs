@@ -47,6 +47,7 @@ mod deterministic;
 mod engine;
 mod error;
 mod history;
+mod multi_get;
 mod options;
 mod procedure;
 mod range;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use synod_storage::{Timestamp, Version};
 use synod_txn::{Cursor, Direction};
 
-use crate::transaction::together;
+use crate::multi_get::together;
 use crate::{Engine, KeyRange, Result, SnapshotScan, Table};
 
 /// A consistent view of the whole database at one timestamp. It can be cloned and read from any number of
@@ -65,37 +65,6 @@ impl Snapshot {
         Ok(result.expect("a successful read visits exactly once"))
     }
 
-    /// The values of several keys of a table, looked up side by side: see [`Transaction::multi_get`](crate::Transaction::multi_get).
-    ///
-    /// # Errors
-    /// As of [`Snapshot::get`] for any of the keys.
-    pub fn multi_get(&self, table: &Table, keys: &[impl AsRef<[u8]>]) -> Result<Vec<Option<Bytes>>> {
-        let mut values = Vec::with_capacity(keys.len());
-        self.multi_get_with(table, keys, |_, value| values.push(value.map(Bytes::copy_from_slice)))?;
-        Ok(values)
-    }
-
-    /// As [`Snapshot::multi_get`], but looks at the values in place: `read` is called for each key, in their order, with
-    /// the key's index and its value.
-    ///
-    /// # Errors
-    /// As of [`Snapshot::multi_get`]; `read` may have been called for some of the keys.
-    pub fn multi_get_with(
-        &self,
-        table: &Table,
-        keys: &[impl AsRef<[u8]>],
-        mut read: impl FnMut(usize, Option<&[u8]>),
-    ) -> Result<()> {
-        self.check_table(table)?;
-        for (start, keys) in together(keys) {
-            let mut visit = |nth: usize, version: Option<Version<'_>>| {
-                read(start + nth, version.and_then(Version::value));
-            };
-            self.inner.store().read_together_at(&self.inner, &table.inner, &keys, &mut visit)?;
-        }
-        Ok(())
-    }
-
     /// Whether a key has a value.
     pub fn contains(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<bool> {
         self.get_with(table, key, |value| value.is_some())
@@ -116,6 +85,23 @@ impl Snapshot {
     /// The records whose keys begin with `prefix`, in ascending order.
     pub fn prefix(&self, table: &Table, prefix: impl AsRef<[u8]>) -> SnapshotScan<'_> {
         SnapshotScan::new(self, table, Cursor::over_prefix(prefix.as_ref()))
+    }
+
+    /// Reads several keys, in parts that can be looked up together.
+    pub(crate) fn read_together(
+        &self,
+        table: &Table,
+        keys: &[impl AsRef<[u8]>],
+        mut read: impl FnMut(usize, Option<&[u8]>),
+    ) -> Result<()> {
+        self.check_table(table)?;
+        for (start, keys) in together(keys) {
+            let mut visit = |nth: usize, version: Option<Version<'_>>| {
+                read(start + nth, version.and_then(Version::value));
+            };
+            self.inner.store().read_together_at(&self.inner, &table.inner, &keys, &mut visit)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn check_table(&self, table: &Table) -> Result<()> {

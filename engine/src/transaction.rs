@@ -5,14 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 use synod_storage::{Timestamp, Version};
 use synod_txn::{
     Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Footprint, Intent,
-    Isolation, Reconnaissance, Savepoint, Snapshot as StoreSnapshot, TOGETHER_MAX, TransactionId,
+    Isolation, Reconnaissance, Savepoint, Snapshot as StoreSnapshot, TransactionId,
 };
 
 use crate::history::{Recording, recorded};
+use crate::multi_get::together;
 use crate::{CommitHandle, Engine, Error, KeyRange, Result, Scan, Table};
 
 /// A transaction: reads and writes that take effect together, or not at all. It can be sent to another
@@ -107,99 +107,6 @@ impl Transaction {
         read: impl FnOnce(Option<&[u8]>) -> T,
     ) -> Result<T> {
         self.read(table, key.as_ref(), Intent::Read, read)
-    }
-
-    /// The values of several keys of a table: the same as [`Transaction::get`] for each, but they are looked up side by side,
-    /// so that the waits for memory overlap. Where a table is much larger than the processor's caches, ten keys take about
-    /// half the time.
-    ///
-    /// ```
-    /// # use synod::{Engine, Options};
-    /// # let engine = Engine::in_memory(Options::new())?;
-    /// # let stock = engine.table("stock")?;
-    /// let found = engine.transact(|txn| {
-    ///     txn.put(&stock, "apples", [3])?;
-    ///     txn.multi_get(&stock, &["pears", "apples"])
-    /// })?;
-    /// assert_eq!(found, [None, Some(vec![3].into())]);
-    /// # Ok::<(), synod::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As of [`Transaction::get`] for any of the keys.
-    pub fn multi_get(&self, table: &Table, keys: &[impl AsRef<[u8]>]) -> Result<Vec<Option<Bytes>>> {
-        let mut values = Vec::with_capacity(keys.len());
-        self.multi_get_with(table, keys, |_, value| values.push(value.map(Bytes::copy_from_slice)))?;
-        Ok(values)
-    }
-
-    /// As [`Transaction::multi_get`], but looks at the values in place: `read` is called for each key, in their order, with
-    /// the key's index and its value.
-    ///
-    /// # Errors
-    /// As of [`Transaction::multi_get`]; `read` may have been called for some of the keys.
-    pub fn multi_get_with(
-        &self,
-        table: &Table,
-        keys: &[impl AsRef<[u8]>],
-        read: impl FnMut(usize, Option<&[u8]>),
-    ) -> Result<()> {
-        self.read_together(table, keys, Intent::Read, read)
-    }
-
-    /// As [`Transaction::multi_get_with`], for keys that this transaction means to write next; see
-    /// [`Transaction::get_for_update`]. Writing them in the same order saves looking them up again.
-    ///
-    /// ```
-    /// # use synod::{Engine, Options};
-    /// # let engine = Engine::in_memory(Options::new())?;
-    /// # let stock = engine.table("stock")?;
-    /// # engine.transact(|txn| ["apples", "pears"].iter().try_for_each(|key| txn.put(&stock, key, [3])))?;
-    /// let keys = ["apples", "pears"];
-    /// engine.transact(|txn| {
-    ///     let mut left = [0; 2];
-    ///     txn.multi_get_for_update_with(&stock, &keys, |nth, value| left[nth] = value.map_or(0, |value| value[0]))?;
-    ///     keys.iter().zip(left).try_for_each(|(key, left)| txn.put(&stock, key, [left - 1]))
-    /// })?;
-    /// # assert_eq!(engine.snapshot()?.get(&stock, "pears")?.as_deref(), Some(&[2][..]));
-    /// # Ok::<(), synod::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As of [`Transaction::get_for_update`] for any of the keys; `read` may have been called for some of them.
-    pub fn multi_get_for_update_with(
-        &self,
-        table: &Table,
-        keys: &[impl AsRef<[u8]>],
-        read: impl FnMut(usize, Option<&[u8]>),
-    ) -> Result<()> {
-        self.read_together(table, keys, Intent::Update, read)
-    }
-
-    fn read_together(
-        &self,
-        table: &Table,
-        keys: &[impl AsRef<[u8]>],
-        intent: Intent,
-        mut read: impl FnMut(usize, Option<&[u8]>),
-    ) -> Result<()> {
-        self.check_table(table)?;
-        let own = self.own_slot();
-        for (start, keys) in together(keys) {
-            let mut visit = |nth: usize, version: Option<Version<'_>>| {
-                self.record(|recording| recording.get(&table.inner, keys[nth], recorded(version, own)));
-                read(start + nth, version.and_then(Version::value));
-            };
-            match &mut *self.body.borrow_mut() {
-                Body::ReadWrite(active) => active.read_together(&table.inner, &keys, intent, &mut visit)?,
-                Body::ReadOnly(snapshot, newest_read) => {
-                    let store = snapshot.store();
-                    let read_at = store.read_together_at(snapshot, &table.inner, &keys, &mut visit)?;
-                    *newest_read = (*newest_read).max(read_at);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The value of a key that this transaction means to write next. Others can go on reading it, but not
@@ -559,6 +466,33 @@ impl Transaction {
         Ok(result.expect("a successful read visits exactly once"))
     }
 
+    /// Reads several keys, in parts that can be looked up together.
+    pub(crate) fn read_together(
+        &self,
+        table: &Table,
+        keys: &[impl AsRef<[u8]>],
+        intent: Intent,
+        mut read: impl FnMut(usize, Option<&[u8]>),
+    ) -> Result<()> {
+        self.check_table(table)?;
+        let own = self.own_slot();
+        for (start, keys) in together(keys) {
+            let mut visit = |nth: usize, version: Option<Version<'_>>| {
+                self.record(|recording| recording.get(&table.inner, keys[nth], recorded(version, own)));
+                read(start + nth, version.and_then(Version::value));
+            };
+            match &mut *self.body.borrow_mut() {
+                Body::ReadWrite(active) => active.read_together(&table.inner, &keys, intent, &mut visit)?,
+                Body::ReadOnly(snapshot, newest_read) => {
+                    let store = snapshot.store();
+                    let read_at = store.read_together_at(snapshot, &table.inner, &keys, &mut visit)?;
+                    *newest_read = (*newest_read).max(read_at);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, table: &Table, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool> {
         let had_value = self.writable(table)?.write(&table.inner, key, value, expect)?;
         if value.is_some() || had_value {
@@ -624,12 +558,4 @@ impl fmt::Debug for Transaction {
             .field("durability", &self.durability)
             .finish_non_exhaustive()
     }
-}
-
-/// Some keys in parts that can be looked up together, and the index of each part's first.
-pub(crate) fn together<K: AsRef<[u8]>>(
-    keys: &[K],
-) -> impl Iterator<Item = (usize, SmallVec<[&[u8]; TOGETHER_MAX]>)> {
-    let parts = keys.chunks(TOGETHER_MAX).enumerate();
-    parts.map(|(part, keys)| (part * TOGETHER_MAX, keys.iter().map(AsRef::as_ref).collect()))
 }

@@ -17,7 +17,7 @@ use crate::graveyard::Graveyard;
 use crate::read_marks::ReadMarks;
 use crate::registry::Registry;
 use crate::snapshot::{Readers, Snapshots};
-use crate::together::{if_alive, look_up};
+use crate::together;
 use crate::visibility::visible_at;
 use crate::{
     Abort, Durability, Error, Oracle, Result, Snapshot, TransactionCounts, TransactionId, Visit, VisitKey,
@@ -351,14 +351,12 @@ impl Store {
     ) -> Result<Timestamp> {
         keys.iter().try_for_each(|key| synod_storage::check_key(key))?;
         let guard = crossbeam_epoch::pin();
-        let found = look_up(table, keys, &guard);
         let mut newest = Timestamp::MIN;
-        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
-            let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
+        together::for_each(table, keys, &guard, |nth, _, record| {
             let version = record.and_then(|record| visible_at(record, snapshot.timestamp(), &self.registry));
             newest = newest.max(version.map_or(Timestamp::MIN, commit_timestamp));
             visit(nth, version);
-        }
+        });
         Ok(newest)
     }
 

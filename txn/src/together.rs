@@ -32,6 +32,19 @@ pub(crate) fn look_up<'g>(table: &'g Table, keys: &[&[u8]], guard: &'g Guard) ->
     found
 }
 
+/// Looks up [`TOGETHER_MAX`] keys or fewer, and hands each of them, in order, to `read`, with the record that it has then.
+pub(crate) fn for_each<'k>(
+    table: &Table,
+    keys: &[&'k [u8]],
+    guard: &Guard,
+    mut read: impl FnMut(usize, &'k [u8], Option<Record<'_>>),
+) {
+    let found = look_up(table, keys, guard);
+    for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
+        read(nth, key, if_alive(ahead).or_else(|| table.index().get(key, guard)));
+    }
+}
+
 /// A record that was looked up ahead, if it is still in the index.
 #[inline]
 pub(crate) fn if_alive(ahead: Option<Record<'_>>) -> Option<Record<'_>> {

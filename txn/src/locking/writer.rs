@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_epoch::Guard;
+use smallvec::SmallVec;
 use synod_storage::sync::Ordering;
 use synod_storage::wal::FrameBuilder;
 use synod_storage::{Record, RecordPtr, Table, TableId, Timestamp, VersionPtr, check_key};
@@ -15,6 +16,7 @@ use super::word::{Modes, Word};
 use crate::protocol::{BeginOptions, Savepoint};
 use crate::recent::Recent;
 use crate::registry::Slot;
+use crate::together::{TOGETHER_MAX, look_up};
 use crate::{Abort, Error, Isolation, Result, Store};
 
 /// A transaction that holds a slot, and locks. Dropping it undoes what it has written.
@@ -191,6 +193,27 @@ impl Writer {
             self.buffers.locks.push(record);
         }
         is_locked
+    }
+
+    /// Looks up keys side by side and locks their records, as far as nothing has to be waited for: up to the first key that
+    /// has no record, or one that isn't free. Those that are locked are then found again without a look-up.
+    pub(crate) fn lock_together(
+        &mut self,
+        table: &Table,
+        keys: &[&[u8]],
+        modes: Modes,
+    ) -> SmallVec<[RecordPtr; TOGETHER_MAX]> {
+        self.recent.forget();
+        let guard = crossbeam_epoch::pin();
+        let found = look_up(table, keys, &guard).into_iter().take(keys.len());
+        let records = found.map_while(|record| record.map(Record::ptr));
+        let locked: SmallVec<_> =
+            records.take_while(|record| self.lock_at_once(*record, modes, &guard)).collect();
+        for record in &locked {
+            // SAFETY: it is locked.
+            unsafe { self.recent.note_another(table, *record) };
+        }
+        locked
     }
 
     /// Waits until `modes` can be locked, and keeps nothing that wasn't held before.

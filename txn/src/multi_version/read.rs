@@ -11,7 +11,7 @@ use crate::locking::word::Modes;
 use crate::protocol::Intent;
 use crate::protocol::VisitNth;
 use crate::store::scan_step;
-use crate::together::{if_alive, look_up};
+use crate::together;
 use crate::visibility::{latest_committed, visible_at};
 use crate::{Cursor, Result, Visit, VisitKey};
 
@@ -33,11 +33,8 @@ impl Transaction {
 
     /// Reads several keys.
     pub(super) fn read_keys(&mut self, table: &Arc<Table>, keys: &[&[u8]], visit: &mut VisitNth<'_>) {
-        let guard = pin();
-        let found = look_up(table, keys, &guard);
         self.writer.recent.forget();
-        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
-            let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
+        together::for_each(table, keys, &pin(), |nth, key, record| {
             let has_value = self.read_record(table, key, record, &mut |version| visit(nth, version));
             if let Some(record) = record
                 && has_value
@@ -46,11 +43,10 @@ impl Transaction {
                 // SAFETY: it has a value in the snapshot.
                 unsafe { self.writer.recent.note_another(table, record.ptr()) };
             }
-        }
+        });
     }
 
-    /// Reads several keys that will be written: those that can be locked at once side by side, and from the first on that
-    /// can't, one by one.
+    /// Reads several keys that will be written.
     pub(super) fn read_keys_to_write(
         &mut self,
         table: &Arc<Table>,
@@ -58,36 +54,17 @@ impl Transaction {
         intent: Intent,
         visit: &mut VisitNth<'_>,
     ) -> Result<()> {
-        let read = self.read_to_write_at_once(table, keys, intent, visit)?;
-        for (nth, key) in keys.iter().enumerate().skip(read) {
+        let locked = self.writer.lock_together(table, keys, modes_of(intent));
+        for (nth, (key, record)) in keys.iter().zip(&locked).enumerate() {
+            self.check_first(table, *record)?;
+            // SAFETY: it is locked.
+            let record = unsafe { record.get() };
+            self.read_record(table, key, Some(record), &mut |version| visit(nth, version));
+        }
+        for (nth, key) in keys.iter().enumerate().skip(locked.len()) {
             self.read_to_write(table, key, intent, &mut |version| visit(nth, version))?;
         }
         Ok(())
-    }
-
-    /// Reads keys that will be written, as long as nothing has to be waited for. Returns how many they were.
-    fn read_to_write_at_once(
-        &mut self,
-        table: &Arc<Table>,
-        keys: &[&[u8]],
-        intent: Intent,
-        visit: &mut VisitNth<'_>,
-    ) -> Result<usize> {
-        let modes = modes_of(intent);
-        let guard = pin();
-        let found = look_up(table, keys, &guard);
-        self.writer.recent.forget();
-        for (nth, (key, record)) in keys.iter().zip(found).enumerate() {
-            let Some(record) = record else { return Ok(nth) };
-            if !self.writer.lock_at_once(record.ptr(), modes, &guard) {
-                return Ok(nth);
-            }
-            // SAFETY: it is locked.
-            unsafe { self.writer.recent.note_another(table, record.ptr()) };
-            self.check_first(table, record.ptr())?;
-            self.read_record(table, key, Some(record), &mut |version| visit(nth, version));
-        }
-        Ok(keys.len())
     }
 
     /// Reads what a key's record has, and says whether that is a value.

@@ -11,7 +11,7 @@ use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoin
 use crate::reads::ReadSet;
 use crate::registry::TransactionId;
 use crate::store::scan_step;
-use crate::together::{if_alive, look_up};
+use crate::together;
 use crate::visibility::visible_at;
 use crate::{Abort, Cursor, Durability, Error, Result, Snapshot, Store, Visit, VisitKey};
 
@@ -124,14 +124,13 @@ impl ActiveTransaction for ReadOnly {
         _intent: Intent,
         visit: &mut VisitNth<'_>,
     ) -> Result<()> {
-        let guard = pin();
-        let found = look_up(table, keys, &guard);
-        for (nth, (key, ahead)) in keys.iter().zip(found).enumerate() {
+        for key in keys {
             self.check(table)?;
             check_key(key)?;
-            let record = if_alive(ahead).or_else(|| table.index().get(key, &guard));
-            self.read_record(table, key, record, &mut |version| visit(nth, version));
         }
+        together::for_each(table, keys, &pin(), |nth, key, record| {
+            self.read_record(table, key, record, &mut |version| visit(nth, version));
+        });
         Ok(())
     }
 

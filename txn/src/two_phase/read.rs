@@ -11,7 +11,6 @@ use synod_storage::{Record, RecordPtr, Table, Version, VersionState};
 use super::transaction::Transaction;
 use crate::locking::word::{Modes, Word};
 use crate::protocol::{Intent, Isolation, VisitNth};
-use crate::together::look_up;
 use crate::visibility::latest_committed;
 use crate::{Result, VisitKey};
 
@@ -46,7 +45,7 @@ impl Transaction {
         unreachable!("the loop ends by returning")
     }
 
-    /// Reads several keys: those that can be locked at once side by side, and from the first on that can't, one by one.
+    /// Reads several keys.
     pub(super) fn read_keys(
         &mut self,
         table: &Arc<Table>,
@@ -54,35 +53,15 @@ impl Transaction {
         intent: Intent,
         visit: &mut VisitNth<'_>,
     ) -> Result<()> {
-        let read = self.read_at_once(table, keys, intent, visit);
-        for (nth, key) in keys.iter().enumerate().skip(read) {
+        let modes = self.lasting_modes(intent);
+        let locked = modes.map(|modes| self.writer.lock_together(table, keys, modes)).unwrap_or_default();
+        let guard = pin();
+        locked.iter().enumerate().for_each(|(nth, record)| visit(nth, self.version_of(*record, &guard)));
+        drop(guard);
+        for (nth, key) in keys.iter().enumerate().skip(locked.len()) {
             self.read_key(table, key, intent, &mut |version| visit(nth, version))?;
         }
         Ok(())
-    }
-
-    /// Reads keys, as long as nothing has to be waited for: nobody waits while this is pinned. Returns how many it were.
-    fn read_at_once(
-        &mut self,
-        table: &Arc<Table>,
-        keys: &[&[u8]],
-        intent: Intent,
-        visit: &mut VisitNth<'_>,
-    ) -> usize {
-        let Some(modes) = self.lasting_modes(intent) else { return 0 };
-        self.writer.recent.forget();
-        let guard = pin();
-        let found = look_up(table, keys, &guard);
-        for (nth, record) in found.iter().take(keys.len()).enumerate() {
-            let Some(record) = record.map(Record::ptr) else { return nth };
-            if !self.writer.lock_at_once(record, modes, &guard) {
-                return nth;
-            }
-            // SAFETY: it is locked.
-            unsafe { self.writer.recent.note_another(table, record) };
-            visit(nth, self.version_of(record, &guard));
-        }
-        keys.len()
     }
 
     /// Takes what the isolation level asks for to read a record: false if the record has left the index.
