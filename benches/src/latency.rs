@@ -1,7 +1,7 @@
 //! Latencies: recorded in a histogram, told as percentiles.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The longest latency that is told apart, in nanoseconds; longer ones count as this long.
@@ -53,15 +53,17 @@ impl Latencies {
             p90_ns: at(0.90),
             p99_ns: at(0.99),
             p999_ns: at(0.999),
+            p9999_ns: at(0.9999),
             max_ns: self.histogram.max(),
         }
     }
 }
 
 /// Percentiles of a set of latencies, in nanoseconds, each within 0.1 percent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencySummary {
     /// The mean.
+    #[serde(default)]
     pub mean_ns: u64,
     /// The median.
     pub p50_ns: u64,
@@ -71,8 +73,25 @@ pub struct LatencySummary {
     pub p99_ns: u64,
     /// 999 of a thousand are at most this long.
     pub p999_ns: u64,
+    /// 9,999 of ten thousand are at most this long.
+    pub p9999_ns: u64,
     /// The longest.
     pub max_ns: u64,
+}
+
+impl LatencySummary {
+    /// The percentiles, each with its name, the longest last.
+    pub fn percentiles(&self) -> [(&'static str, u64); 6] {
+        let LatencySummary { mean_ns: _, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns } = *self;
+        [
+            ("p50", p50_ns),
+            ("p90", p90_ns),
+            ("p99", p99_ns),
+            ("p99.9", p999_ns),
+            ("p99.99", p9999_ns),
+            ("max", max_ns),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -51,16 +51,12 @@ pub struct Description {
 /// Asks the machine what it is; "unknown" and 0 where `/proc` isn't there.
 pub fn describe() -> Description {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let after = |text: &str, label: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(label));
-        line.map(|rest| rest.trim_start_matches([' ', '\t', ':']).trim().to_string())
-    };
-    let memory = after(&read("/proc/meminfo"), "MemTotal");
-    let kibibytes = memory.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+    let processors = read("/proc/cpuinfo");
+    let name = processors.lines().find_map(|line| line.strip_prefix("model name"));
     let release = read("/proc/sys/kernel/osrelease");
     Description {
-        processor: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".to_string()),
-        memory_bytes: kibibytes.map_or(0, |kibibytes| kibibytes * 1024),
+        processor: name.unwrap_or("unknown").trim_start_matches([' ', '\t', ':']).trim_end().to_string(),
+        memory_bytes: parse_kibibytes(&read("/proc/meminfo"), "MemTotal:"),
         system: format!("{} {}", std::env::consts::OS, release.trim()),
     }
 }
@@ -88,15 +84,17 @@ pub fn forget_peak() -> bool {
 
 /// Takes `VmRSS` and `VmHWM` out of the text of `/proc/self/status`.
 fn parse_memory(status: &str) -> Memory {
-    let bytes_of = |label: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(label))
-            .and_then(|rest| rest.split_whitespace().next())
-            .and_then(|kibibytes| kibibytes.parse::<u64>().ok())
-            .map_or(0, |kibibytes| kibibytes * 1024)
-    };
+    let bytes_of = |label| parse_kibibytes(status, label);
     Memory { resident_bytes: bytes_of("VmRSS:"), peak_bytes: bytes_of("VmHWM:") }
+}
+
+/// The bytes in the line of a text from `/proc` that begins with `label` and tells kibibytes; 0 if there is none.
+fn parse_kibibytes(text: &str, label: &str) -> u64 {
+    text.lines()
+        .find_map(|line| line.strip_prefix(label))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|kibibytes| kibibytes.parse::<u64>().ok())
+        .map_or(0, |kibibytes| kibibytes * 1024)
 }
 
 #[cfg(test)]

@@ -53,10 +53,7 @@ pub const COSTS: [Figure; 12] = [
     Figure {
         column: "rejected_per_thousand",
         name: "refused per 1,000",
-        of: |sample| {
-            let answered = (sample.committed + sample.rejected).max(1);
-            Some(sample.rejected as f64 / answered as f64 * 1e3)
-        },
+        of: |sample| Some(sample.rejected_per_transaction() * 1e3),
         show: number,
     },
     CPU,

@@ -1,5 +1,6 @@
 //! What a comparison has measured: everything that is shown, drawn, or written as JSON, and read again to be compared.
 
+use crate::latency::LatencySummary;
 use crate::target::About;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -134,7 +135,7 @@ pub struct Sample {
     /// Attempts that the engine gave up and that were made again, by reason.
     pub aborts: BTreeMap<String, u64>,
     /// Latencies, from the moment that a transaction was due to its answer.
-    pub latency: Percentiles,
+    pub latency: LatencySummary,
     /// Processor time of the whole process, in nanoseconds.
     pub cpu_ns: u64,
     /// Allocations of memory, where they are counted: not those of engines in other languages.
@@ -146,38 +147,6 @@ pub struct Sample {
     pub memory_growth_bytes: Option<u64>,
 }
 
-/// Percentiles of latencies, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Percentiles {
-    /// 50 of a hundred are at most this long; and so on.
-    pub p50_ns: u64,
-    /// 90 of a hundred.
-    pub p90_ns: u64,
-    /// 99 of a hundred.
-    pub p99_ns: u64,
-    /// 999 of a thousand.
-    pub p999_ns: u64,
-    /// 9,999 of ten thousand.
-    pub p9999_ns: u64,
-    /// The longest.
-    pub max_ns: u64,
-}
-
-impl Percentiles {
-    /// Each with its name, the longest last.
-    pub fn list(&self) -> [(&'static str, u64); 6] {
-        let Percentiles { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns } = *self;
-        [
-            ("p50", p50_ns),
-            ("p90", p90_ns),
-            ("p99", p99_ns),
-            ("p99.9", p999_ns),
-            ("p99.99", p9999_ns),
-            ("max", max_ns),
-        ]
-    }
-}
-
 impl Sample {
     /// Transactions a second that committed.
     pub fn goodput(&self) -> f64 {
@@ -187,6 +156,11 @@ impl Sample {
     /// Transactions a second that were answered, by a commit or a refusal.
     pub fn throughput(&self) -> f64 {
         self.answered() / self.seconds
+    }
+
+    /// Refusals for each transaction that was answered.
+    pub fn rejected_per_transaction(&self) -> f64 {
+        self.rejected as f64 / self.answered()
     }
 
     /// Attempts given up for each transaction that was answered.

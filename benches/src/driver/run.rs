@@ -2,7 +2,7 @@
 
 use super::live::Live;
 use super::pace::{Clock, Window};
-use super::report::{Percentiles, Sample};
+use super::report::Sample;
 use crate::error::{Error, Result};
 use crate::latency::Latencies;
 use crate::target::{Outcome, Tally, Target};
@@ -150,20 +150,12 @@ pub(super) fn run(
 }
 
 fn sample(counts: Counts, used: Used) -> Sample {
-    let at = |quantile| counts.latencies.at_quantile(quantile);
     Sample {
         seconds: used.wall.as_secs_f64(),
         committed: counts.committed,
         rejected: counts.rejected,
         aborts: counts.tally.aborts.iter().map(|(reason, n)| (reason.to_string(), *n)).collect(),
-        latency: Percentiles {
-            p50_ns: at(0.5),
-            p90_ns: at(0.9),
-            p99_ns: at(0.99),
-            p999_ns: at(0.999),
-            p9999_ns: at(0.9999),
-            max_ns: at(1.0),
-        },
+        latency: counts.latencies.summary(),
         cpu_ns: used.cpu.as_nanos() as u64,
         allocations: (allocations::of_thread() > 0).then_some(counts.allocations),
         written_bytes: used.written_bytes,

@@ -163,7 +163,7 @@ fn latency_lines(report: &Report, place: usize, size: (u32, u32), has_names: boo
     let line = |(series, target): (usize, &TargetReport)| {
         let found = target.points.get(place).filter(|point| point.broken.is_empty());
         let percentile = |index: usize| {
-            let spread = found?.spread(|sample| sample.latency.list()[index].1 as f64)?;
+            let spread = found?.spread(|sample| sample.latency.percentiles()[index].1 as f64)?;
             (spread.median > 0.0).then_some(spread)
         };
         Line { name: target.about.name.clone(), series, values: (0..5).map(percentile).collect() }

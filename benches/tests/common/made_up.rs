@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use synod_bench::driver::report::{
-    FORMAT, Machine, Percentiles, Point, PointReport, Report, Sample, Setting, TargetReport,
+    FORMAT, Machine, Point, PointReport, Report, Sample, Setting, TargetReport,
 };
+use synod_bench::latency::LatencySummary;
 use synod_bench::target::About;
 
 /// The rule that is broken by [`sweep`]'s third target at its second point.
@@ -73,7 +74,8 @@ pub(crate) fn run(per_second: f64) -> Sample {
             ("lock timeout".to_string(), committed / 50),
             ("serialization".to_string(), committed / 20),
         ]),
-        latency: Percentiles {
+        latency: LatencySummary {
+            mean_ns: latency_ns,
             p50_ns: latency_ns,
             p90_ns: latency_ns * 2,
             p99_ns: latency_ns * 5,
