@@ -1,19 +1,20 @@
 //! Transactions that run in their place in the order: what they leave in the store, and what they see there.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_epoch::{Guard, pin};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synod_storage::{Catalog, Table, TableId, Timestamp};
-use synod_txn::clock::ManualClock;
+use synod_storage::{Table, Timestamp};
 use synod_txn::{
     ActiveTransaction, Cursor, Direction, Execution, Expect, Footprint, Intent, Replaced, Snapshot, Store,
-    StoreOptions,
 };
+
+use common::empty_store;
 
 struct Scene {
     store: Arc<Store>,
@@ -24,17 +25,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let store = Arc::new(Store::new(StoreOptions {
-            catalog: Catalog::new(),
-            recovered: Timestamp::MIN,
-            horizon: Timestamp::MIN,
-            epoch: 0,
-            garbage: Vec::new(),
-            clock: Arc::new(ManualClock::new(0, 0)),
-            retention: Duration::ZERO,
-            log: None,
-        }));
-        let table = store.catalog().create(TableId(0), "t");
+        let (store, table) = empty_store();
         Scene { store, table, replaced: Vec::new() }
     }
 

@@ -1,14 +1,17 @@
 //! What garbage collection leaves: in the index, in version chains, of dropped tables.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use synod_storage::{Catalog, Table, TableId, Timestamp, Version};
-use synod_txn::clock::ManualClock;
+use synod_storage::{Table, Timestamp, Version};
 use synod_txn::{
     ActiveTransaction, BeginOptions, DeadlockPolicy, Durability, Expect, Intent, Isolation, Protocol,
-    Snapshot, Store, StoreOptions, TwoPhaseLocking,
+    Snapshot, Store, TwoPhaseLocking,
 };
+
+use common::empty_store;
 
 struct Scene {
     store: Arc<Store>,
@@ -18,17 +21,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let store = Arc::new(Store::new(StoreOptions {
-            catalog: Catalog::new(),
-            recovered: Timestamp::MIN,
-            horizon: Timestamp::MIN,
-            epoch: 0,
-            garbage: Vec::new(),
-            clock: Arc::new(ManualClock::new(0, 0)),
-            retention: Duration::ZERO,
-            log: None,
-        }));
-        let table = store.catalog().create(TableId(0), "t");
+        let (store, table) = empty_store();
         let protocol = Arc::new(TwoPhaseLocking::new(store.clone(), DeadlockPolicy::Detect));
         Scene { store, protocol, table }
     }

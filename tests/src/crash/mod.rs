@@ -16,6 +16,7 @@
 //! | --- | --- |
 //! | [`history`] | numbered commits, the recorder, the state that they lead to |
 //! | [`workload`] | threads that commit at every level, create and drop tables |
+//! | [`log_files`] | the log's files, and copies that are cut somewhere |
 //! | [`verdict`] | opens an image and judges it |
 //! | [`gate`] | a device whose syncs can be held up |
 //! | [`failure`] | what an error is at bottom, and a time limit for what might hang |
@@ -23,5 +24,6 @@
 pub mod failure;
 pub mod gate;
 pub mod history;
+pub mod log_files;
 pub mod verdict;
 pub mod workload;

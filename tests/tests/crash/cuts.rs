@@ -1,12 +1,11 @@
 //! The log of a database that wasn't closed, cut anywhere: what is left is read as a prefix of whole commits,
 //! and stays what it is. Of one that was closed it is known how long the log is.
 
-use std::path::{Path, PathBuf};
-
-use synod::device::{Device, MemoryDevice, Survival};
+use synod::device::{MemoryDevice, Survival};
 use synod::errors::StorageError;
 use synod::{Durability, Engine, Error, Options};
 use synod_tests::crash::history::{History, Recorder};
+use synod_tests::crash::log_files::{cut_at, end_of, segments};
 use synod_tests::crash::verdict::{open, survivors};
 use synod_tests::crash::workload::{HOME, Workload, small_options};
 
@@ -21,7 +20,7 @@ fn write_log() -> (MemoryDevice, History, MemoryDevice) {
     for seed in 4.. {
         workload.run(1, seed).unwrap();
         engine.flush().unwrap();
-        let segments = segments(device);
+        let segments = segments(device, HOME);
         if segments.len() >= 2 && (900..1800).contains(&(end_of(&segments.last().unwrap().1) - 4096)) {
             break;
         }
@@ -32,37 +31,10 @@ fn write_log() -> (MemoryDevice, History, MemoryDevice) {
     (unclosed, recorder.history(), device.clone())
 }
 
-/// Behind the last byte that isn't zero.
-fn end_of(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
-}
-
-/// The files of the log in order, with their bytes.
-fn segments(device: &MemoryDevice) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut paths = device.list(&Path::new(HOME).join("wal")).unwrap();
-    paths.sort();
-    let read = |path: PathBuf| {
-        let file = device.open(&path).unwrap();
-        let mut bytes = vec![0; file.size().unwrap() as usize];
-        file.read_at(0, &mut bytes).unwrap();
-        (path, bytes)
-    };
-    paths.into_iter().map(read).collect()
-}
-
-/// A copy of the device on which the last file of the log has only its first `bytes`.
-fn cut_at(device: &MemoryDevice, last: &Path, bytes: usize) -> MemoryDevice {
-    let copy = device.crash(Survival::Everything);
-    let file = copy.open(last).unwrap();
-    file.set_size(bytes as u64).unwrap();
-    file.sync_data().unwrap();
-    copy
-}
-
 #[test]
 fn a_log_cut_at_any_byte_opens_as_a_prefix_and_reopens_as_the_same() {
     let (device, history, closed) = write_log();
-    let segments = segments(&device);
+    let segments = segments(&device, HOME);
     assert!(segments.len() >= 2, "{} segments", segments.len());
     let (last, bytes) = segments.last().unwrap();
     let end = end_of(bytes);
@@ -90,7 +62,7 @@ fn a_log_cut_at_any_byte_opens_as_a_prefix_and_reopens_as_the_same() {
 #[test]
 fn a_cut_log_goes_on_where_it_was_cut() {
     let (device, history, _) = write_log();
-    let segments = segments(&device);
+    let segments = segments(&device, HOME);
     let (last, bytes) = segments.last().unwrap();
     for bytes in (4096..end_of(bytes)).step_by(59) {
         let cut = cut_at(&device, last, bytes);

@@ -1,6 +1,5 @@
 //! Crashes: what was acknowledged survives, and what survives is what the order leads to, up to some place in it.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use parking_lot::Mutex;
 use synod::Engine;
 use synod::device::{Device, Fault, MemoryDevice, Survival};
 use synod_tests::crash::failure::in_time;
+use synod_tests::crash::log_files::{cut_at, end_of, segments};
 use synod_tests::deterministic::crashes::{HOME, Image, Told, found, is_of_log, open, small_options, work};
 use synod_tests::deterministic::script::Script;
 use synod_tests::deterministic::serial::State;
@@ -178,19 +178,6 @@ fn crash_upon_crash_still_leaves_a_prefix() {
     });
 }
 
-/// The files of the log in order, with their bytes.
-fn segments(device: &MemoryDevice) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut paths = device.list(&Path::new(HOME).join("wal")).unwrap();
-    paths.sort();
-    let read = |path: PathBuf| {
-        let file = device.open(&path).unwrap();
-        let mut bytes = vec![0; file.size().unwrap() as usize];
-        file.read_at(0, &mut bytes).unwrap();
-        (path, bytes)
-    };
-    paths.into_iter().map(read).collect()
-}
-
 #[test]
 fn a_log_that_ends_anywhere_is_executed_up_to_its_last_whole_batch() {
     in_time("cuts", || {
@@ -202,15 +189,11 @@ fn a_log_that_ends_anywhere_is_executed_up_to_its_last_whole_batch() {
         let unclosed = device.crash(Survival::Everything);
         drop(engine);
         let told = told.into_inner();
-        let (last, bytes) = segments(&unclosed).pop().unwrap();
-        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let (last, bytes) = segments(&unclosed, HOME).pop().unwrap();
+        let end = end_of(&bytes);
         let (mut before, mut steps) = (0, 0);
         for cut in (4096..=end).rev().step_by(11).collect::<Vec<_>>().into_iter().rev() {
-            let device = unclosed.crash(Survival::Everything);
-            let file = device.open(&last).unwrap();
-            file.set_size(cut as u64).unwrap();
-            file.sync_data().unwrap();
-            let image = Image { device, durable: Vec::new() };
+            let image = Image { device: cut_at(&unclosed, &last, cut), durable: Vec::new() };
             let there = image.judge(&told, &State::new()).len();
             assert!(there >= before, "a longer log leads to less: cut at {cut}");
             steps += u32::from(there > before);
