@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use synod::Engine;
-use synod::device::{Device, Fault, MemoryDevice, Survival};
+use synod::device::{Fault, MemoryDevice, Survival};
 use synod_tests::crash::failure::in_time;
 use synod_tests::crash::log_files::{cut_at, end_of, segments};
 use synod_tests::deterministic::crashes::{HOME, Image, Told, found, is_of_log, open, small_options, work};
