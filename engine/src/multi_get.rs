@@ -44,7 +44,8 @@ impl Transaction {
     }
 
     /// As [`Transaction::multi_get_with`], for keys that this transaction means to write next; see
-    /// [`Transaction::get_for_update`]. Writing them in the same order saves looking them up again.
+    /// [`Transaction::get_for_update`]. Writing them in the same order saves looking them up again. Where keys are locked, up
+    /// to 16 at a time are locked so that transactions that ask for them in one call don't end in a deadlock over them.
     ///
     /// ```
     /// # use synod::{Engine, Options};

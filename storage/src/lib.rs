@@ -13,6 +13,7 @@ pub mod index;
 mod limits;
 mod note;
 mod prefetch;
+pub mod reclaim;
 mod record;
 mod room;
 #[doc(hidden)]

@@ -12,6 +12,7 @@ use std::ptr::{NonNull, null_mut};
 use crossbeam_epoch::Guard;
 
 use crate::prefetch::prefetch;
+use crate::reclaim;
 use crate::room::{ROOM_BYTES_MAX, Room};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use crate::version::{self, Version, VersionState};
@@ -222,7 +223,7 @@ impl<'g> Record<'g> {
     pub unsafe fn retire(self, guard: &Guard) {
         let ptr = self.ptr();
         // SAFETY: passed on to the caller; this runs when no pinned thread can hold the pointer.
-        unsafe { guard.defer_unchecked(move || ptr.get().free()) };
+        unsafe { reclaim::retire(guard, move || ptr.get().free()) };
     }
 
     /// Frees the record and its versions now.

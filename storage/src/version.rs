@@ -23,9 +23,9 @@ use std::ptr::{NonNull, null_mut};
 use crossbeam_epoch::Guard;
 
 use crate::Timestamp;
-use crate::record;
 use crate::room::Room;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::{reclaim, record};
 
 const PENDING: u64 = 1 << 63;
 
@@ -276,7 +276,7 @@ impl<'g> Version<'g> {
     pub unsafe fn retire(self, guard: &Guard) {
         let raw = self.as_raw();
         // SAFETY: passed on to the caller; `free` runs when no pinned thread can hold the pointer.
-        unsafe { guard.defer_unchecked(move || Version::from_raw(raw).map(|version| version.free())) };
+        unsafe { reclaim::retire(guard, move || Version::from_raw(raw).map(|version| version.free())) };
     }
 
     /// Frees the version now.

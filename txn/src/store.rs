@@ -7,7 +7,7 @@ use crossbeam_epoch::Guard;
 use synod_storage::index::Batch;
 use synod_storage::sync::{AtomicU64, Ordering};
 use synod_storage::wal::FrameBuilder;
-use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState};
+use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState, reclaim};
 
 use crate::clock::Clock;
 use crate::commit_log::CommitLog;
@@ -311,6 +311,7 @@ impl Store {
             let watermark = self.readers().watermark.min(self.registry.oldest_reader());
             self.garbage.collect(slot, budget, watermark, (&self.catalog, &self.read_marks), guard);
         }
+        while reclaim::collect(guard) {}
     }
 
     /// Moves the watermark and works through the garbage queues once. Returns how many records it
@@ -319,7 +320,8 @@ impl Store {
         let watermark = self.snapshots.advance(&self.oracle).min(self.registry.oldest_reader());
         let worked = self.garbage.sweep(watermark, (&self.catalog, &self.read_marks));
         self.graveyard.sweep(&self.registry);
-        // Hands this thread's retired memory on, so that it doesn't wait for more to come.
+        while reclaim::collect(&crossbeam_epoch::pin()) {}
+        // Hands the rest of this thread's retired memory on, so that it doesn't wait for more to come.
         crossbeam_epoch::pin().flush();
         worked
     }

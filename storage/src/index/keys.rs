@@ -23,6 +23,7 @@ use std::ptr::{NonNull, null_mut};
 
 use crossbeam_epoch::Guard;
 
+use crate::reclaim;
 use crate::sync::{AtomicU32, Ordering, fence};
 
 const HEAD_BYTES: usize = size_of::<u64>();
@@ -145,7 +146,7 @@ impl<'g> SharedKey<'g> {
         let raw = self.as_raw();
         // SAFETY: no node holds the key any more, so that no reader who pins from now on can reach it;
         // allocated in `allocate` with this very layout.
-        unsafe { guard.defer_unchecked(move || dealloc(raw.cast(), layout)) };
+        unsafe { reclaim::retire(guard, move || dealloc(raw.cast(), layout)) };
         layout.size()
     }
 }

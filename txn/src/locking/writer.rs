@@ -40,6 +40,14 @@ pub(crate) struct Writer {
     phase: Phase,
 }
 
+/// Keys in the order in which those are locked that are asked for together: so nobody who has some of them waits for somebody
+/// who has others.
+pub(crate) fn in_locking_order<'k>(keys: &[&'k [u8]]) -> SmallVec<[&'k [u8]; TOGETHER_MAX]> {
+    let mut order = SmallVec::from_slice(keys);
+    order.sort_unstable();
+    order
+}
+
 /// Where a transaction is in its life.
 #[derive(Debug)]
 enum Phase {
@@ -195,8 +203,8 @@ impl Writer {
         is_locked
     }
 
-    /// Looks up keys side by side and locks their records, as far as nothing has to be waited for: up to the first key that
-    /// has no record, or one that isn't free. Those that are locked are then found again without a look-up.
+    /// Looks up keys side by side and locks their records, if nothing has to be waited for, and there is a record for each:
+    /// all of them or none. Those that are locked are then found again without a look-up.
     pub(crate) fn lock_together(
         &mut self,
         table: &Table,
@@ -205,10 +213,19 @@ impl Writer {
     ) -> SmallVec<[RecordPtr; TOGETHER_MAX]> {
         self.recent.forget();
         let guard = crossbeam_epoch::pin();
+        let held = self.buffers.locks.len();
         let found = look_up(table, keys, &guard).into_iter().take(keys.len());
         let records = found.map_while(|record| record.map(Record::ptr));
-        let locked: SmallVec<_> =
+        let mut locked: SmallVec<_> =
             records.take_while(|record| self.lock_at_once(*record, modes, &guard)).collect();
+        if locked.len() < keys.len() {
+            // Nobody has read anything under these yet, and whoever is in the way may want one of them.
+            self.buffers
+                .locks
+                .drain(held..)
+                .for_each(|record| self.locking.lock_table.release(self.slot, record));
+            locked.clear();
+        }
         for record in &locked {
             // SAFETY: it is locked.
             unsafe { self.recent.note_another(table, *record) };

@@ -8,6 +8,7 @@ use synod_storage::{Record, Table, Version, VersionState};
 
 use super::transaction::Transaction;
 use crate::locking::word::Modes;
+use crate::locking::writer::in_locking_order;
 use crate::protocol::Intent;
 use crate::protocol::VisitNth;
 use crate::store::scan_step;
@@ -61,7 +62,13 @@ impl Transaction {
             let record = unsafe { record.get() };
             self.read_record(table, key, Some(record), &mut |version| visit(nth, version));
         }
-        for (nth, key) in keys.iter().enumerate().skip(locked.len()) {
+        if !locked.is_empty() {
+            return Ok(());
+        }
+        for key in in_locking_order(keys) {
+            self.read_to_write(table, key, intent, &mut |_| {})?;
+        }
+        for (nth, key) in keys.iter().enumerate() {
             self.read_to_write(table, key, intent, &mut |version| visit(nth, version))?;
         }
         Ok(())

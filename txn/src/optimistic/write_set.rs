@@ -2,7 +2,7 @@
 //!
 //! Entries stand in the order in which they were written, so that a savepoint is a length. Few of them are searched
 //! one by one, the newest first (and mostly not at all: a word of bits tells which keys can't be there); from
-//! [`INDEXED_FROM`] on, there's an ordered map for each table:
+//! [`INDEXED_FROM`] on, there's an ordered map for each table, which costs an allocation for each key:
 //!
 //! ```text
 //!            0         1         2            3
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use synod_storage::{RecordPtr, Table, Version, VersionPtr, VersionState};
 
 /// From so many entries on, they are found through maps.
-const INDEXED_FROM: usize = 9;
+const INDEXED_FROM: usize = 33;
 
 /// Versions that are not yet in any chain, by their keys. Frees those that don't get there.
 #[derive(Default)]

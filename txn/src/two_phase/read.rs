@@ -10,6 +10,7 @@ use synod_storage::{Record, RecordPtr, Table, Version, VersionState};
 
 use super::transaction::Transaction;
 use crate::locking::word::{Modes, Word};
+use crate::locking::writer::in_locking_order;
 use crate::protocol::{Intent, Isolation, VisitNth};
 use crate::visibility::latest_committed;
 use crate::{Result, VisitKey};
@@ -58,7 +59,15 @@ impl Transaction {
         let guard = pin();
         locked.iter().enumerate().for_each(|(nth, record)| visit(nth, self.version_of(*record, &guard)));
         drop(guard);
-        for (nth, key) in keys.iter().enumerate().skip(locked.len()) {
+        if !locked.is_empty() {
+            return Ok(());
+        }
+        if modes.is_some() {
+            for key in in_locking_order(keys) {
+                self.read_key(table, key, intent, &mut |_| {})?;
+            }
+        }
+        for (nth, key) in keys.iter().enumerate() {
             self.read_key(table, key, intent, &mut |version| visit(nth, version))?;
         }
         Ok(())
