@@ -185,7 +185,7 @@ impl Engine {
         let options = TransactionOptions::new().durability(Durability::None);
         let options = TransactOptions { transaction: options, ..TransactOptions::default() };
         let ran = self.transact_with(&options, |transaction| {
-            match job.run(&View::new(transaction, &directory, at)) {
+            match job.run(&View::new(transaction, &directory, at), None) {
                 Verdict::Commit => Ok(()),
                 Verdict::Reject => Err(job.error().unwrap_or(Error::Closed)),
             }

@@ -109,7 +109,9 @@ pub struct Sequencer<R> {
     settings: Settings,
     /// The requests of the epoch that is open.
     open: Vec<R>,
-    /// Their bytes.
+    /// Memory for those of the next one.
+    spare: Vec<R>,
+    /// The bytes of those in `open`.
     open_bytes: usize,
     /// When the first of them came.
     open_since_ns: u64,
@@ -124,6 +126,7 @@ impl<R> Sequencer<R> {
         Sequencer {
             settings,
             open: Vec::new(),
+            spare: Vec::new(),
             open_bytes: 0,
             open_since_ns: 0,
             next_epoch,
@@ -195,8 +198,7 @@ impl<R> Sequencer<R> {
         if !self.is_due(now_ns, workers_are_idle) {
             return None;
         }
-        // The next epoch will be about as long.
-        let next = Vec::with_capacity(self.open.len());
+        let next = std::mem::take(&mut self.spare);
         let requests = std::mem::replace(&mut self.open, next);
         self.open_bytes = 0;
         let first = now_ns.max(self.last.0 + 1);
@@ -205,6 +207,12 @@ impl<R> Sequencer<R> {
         self.next_epoch += 1;
         self.last = epoch.last();
         Some(epoch)
+    }
+
+    /// Takes back the memory of an epoch's requests, for those of another one.
+    pub fn reuse(&mut self, mut requests: Vec<R>) {
+        requests.clear();
+        self.spare = requests;
     }
 
     /// So many requests of closed epochs have come to their end, and are in flight no more.

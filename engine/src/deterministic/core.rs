@@ -219,15 +219,17 @@ impl Core {
             for scheduled in epoch.requests {
                 scheduled.job.fail(error.clone());
                 self.sequencer.finished(1);
-                self.served.extend(scheduled.job.publish(last, scheduled.position));
+                self.served.extend(scheduled.job.publish(last));
             }
             return;
         }
         self.epochs.push_back(RunningEpoch { number, first, last });
-        for (index, mut scheduled) in epoch.requests.into_iter().enumerate() {
+        let mut requests = epoch.requests;
+        for (index, mut scheduled) in requests.drain(..).enumerate() {
             scheduled.position = Position { epoch: number, index: index as u32 };
             self.closed.push_back(Place { at: Timestamp(first.0 + index as u64), scheduled });
         }
+        self.sequencer.reuse(requests);
     }
 
     /// Appends an epoch to the log, if there is one.
@@ -361,7 +363,7 @@ impl Core {
             }
         }
         let Place { at, scheduled } = &runnable.place;
-        self.served.extend(scheduled.job.publish(*at, scheduled.position));
+        self.served.extend(scheduled.job.publish(*at));
     }
 
     /// Whom to wake once nothing is locked.

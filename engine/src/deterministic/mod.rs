@@ -141,7 +141,7 @@ impl Executor {
 
     /// Lets the core go.
     #[inline]
-    fn let_go(&self, core: MutexGuard<'_, Core>) {
+    pub(crate) fn let_go(&self, core: MutexGuard<'_, Core>) {
         self.may_run.store(core.has_work(), Ordering::Relaxed);
         drop(core);
     }
@@ -156,7 +156,8 @@ impl Executor {
         self.newest_finished.fetch_max(at.0, Ordering::Release);
     }
 
-    /// Puts a job into the open epoch; false if the tables aren't those of `directory` any more.
+    /// Puts a job into the open epoch, and hands out the core, in which there is something to run now; `None` if the tables
+    /// aren't those of `directory` any more.
     ///
     /// # Errors
     /// If as many are in flight as may be; if it is too long for the log.
@@ -166,7 +167,7 @@ impl Executor {
         scheduled: Scheduled,
         arguments: &[u8],
         directory: &Directory,
-    ) -> Result<bool> {
+    ) -> Result<Option<MutexGuard<'_, Core>>> {
         let now = engine.inner.store.oracle().now();
         let mut core = self.core();
         // One that is put in again is in flight: whoever has made others wait waits for it.
@@ -174,11 +175,10 @@ impl Executor {
             self.resumed.wait(&mut core);
         }
         if !engine.is_current(directory) {
-            return Ok(false);
+            return Ok(None);
         }
         core.submit(scheduled, arguments, now)?;
-        self.let_go(core);
-        Ok(true)
+        Ok(Some(core))
     }
 
     /// Has somebody run what a thread leaves behind.

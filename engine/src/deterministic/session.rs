@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crossbeam_epoch::{Guard, pin};
-use synod_storage::sync::spin;
+use synod_storage::sync::{MutexGuard, spin};
 use synod_storage::{TableId, Timestamp};
 use synod_txn::{Durability, Execution, Isolation, Replaced};
 
 use super::Executor;
-use super::core::{Finished, Outcome, Place, Runnable};
+use super::core::{Core, Finished, Outcome, Place, Runnable, Scheduled};
 use crate::history::Recording;
 use crate::procedure::{Directory, Verdict, View};
 use crate::transaction::Body;
@@ -39,12 +39,22 @@ impl Engine {
     /// be run now.
     pub(crate) fn run_ready(&self, is_enough: &dyn Fn() -> bool) -> bool {
         let Some(executor) = &self.inner.executor else { return false };
+        self.run_from(executor, executor.core(), is_enough)
+    }
+
+    /// As [`Engine::run_ready`], for somebody who has locked the core already.
+    pub(crate) fn run_from<'e>(
+        &'e self,
+        executor: &'e Executor,
+        mut core: MutexGuard<'e, Core>,
+        is_enough: &dyn Fn() -> bool,
+    ) -> bool {
         let store = &self.inner.store;
-        let mut core = executor.core();
         if !core.has_work() || !core.enter(executor.options.workers) {
+            executor.let_go(core);
             return false;
         }
-        let mut session = Session::new(self, executor);
+        let mut session: Option<Session<'_>> = None;
         let mut last: Option<(Finished, Guard)> = None;
         let mut has_run = false;
         loop {
@@ -55,6 +65,8 @@ impl Engine {
             executor.let_go(core);
             served.into_iter().for_each(Waker::wake);
             executor.help_write(store);
+            // Only now, with the core unlocked.
+            let session = session.get_or_insert_with(|| Session::new(self, executor));
             let has_restarted = last.take().is_some_and(|(last, guard)| session.clear_away(last, &guard));
             let Some(runnable) = runnable else {
                 leftover.into_iter().for_each(|leftover| executor.pass_on(leftover));
@@ -115,9 +127,9 @@ impl<'e> Session<'e> {
             self.transaction.start_recording(Recording::of_procedure(history, scheduled.job.submitted()));
         }
         let view = View::new(&self.transaction, &self.directory, *at);
-        let mut verdict = scheduled.job.run(&view);
+        let mut verdict = scheduled.job.run(&view, Some(scheduled.position));
         if self.executor.options.checks_determinism && !scheduled.is_replayed {
-            verdict = self.run_again(&view, scheduled.job.as_ref());
+            verdict = self.run_again(&view, scheduled);
         }
         let has_strayed = self.execution(|execution| execution.has_strayed());
         if scheduled.reconnaissances > 0 && has_strayed {
@@ -157,10 +169,10 @@ impl<'e> Session<'e> {
     }
 
     /// Runs a procedure a second time in the same place, and compares. The answer is an error if they differ.
-    fn run_again(&self, view: &View<'_>, job: &dyn crate::procedure::AnyJob) -> Verdict {
+    fn run_again(&self, view: &View<'_>, Scheduled { job, position, .. }: &Scheduled) -> Verdict {
         let first = (job.outcome(), self.written());
         self.execution(Execution::undo);
-        let verdict = job.run(&View::new(&self.transaction, &self.directory, view.now()));
+        let verdict = job.run(&View::new(&self.transaction, &self.directory, view.now()), Some(*position));
         let second = (job.outcome(), self.written());
         if first == second {
             return verdict;

@@ -18,6 +18,17 @@ pub(crate) struct Answer<T> {
     at: AtomicU64,
 }
 
+/// What has the place for an answer in it.
+pub(crate) trait HasAnswer<T>: Send + Sync {
+    fn answer(&self) -> &Answer<T>;
+}
+
+impl<T: Send> HasAnswer<T> for Answer<T> {
+    fn answer(&self) -> &Answer<T> {
+        self
+    }
+}
+
 impl<T> Default for Answer<T> {
     fn default() -> Self {
         Answer {
@@ -39,13 +50,6 @@ impl<T> Answer<T> {
     /// Puts the answer down; nobody gets it before [`Answer::publish`].
     pub(crate) fn put(&self, outcome: Result<Executed<T>>) {
         *self.outcome.lock() = Some(outcome);
-    }
-
-    /// Changes what was put down, if it isn't an error.
-    pub(crate) fn amend(&self, amend: impl FnOnce(&mut Executed<T>)) {
-        if let Some(Ok(executed)) = &mut *self.outcome.lock() {
-            amend(executed);
-        }
     }
 
     /// Where in the order the answer was given.

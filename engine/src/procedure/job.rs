@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::Waker;
 
 use synod_storage::Timestamp;
 
+use super::answer::HasAnswer;
 use super::{Answer, Declaration, Executed, Position, Procedure, View};
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ pub(crate) struct Job<P: Procedure> {
     procedure: P,
     /// When it was handed in, as the history counts moments.
     submitted: u64,
-    pub(crate) answer: Arc<Answer<P::Output>>,
+    pub(crate) answer: Answer<P::Output>,
 }
 
 /// A job of whichever procedure.
@@ -41,8 +41,8 @@ pub(crate) trait AnyJob: Send + Sync {
 
     fn declare(&self, declaration: &mut Declaration<'_>) -> Result<()>;
 
-    /// Runs it, and puts its answer down.
-    fn run(&self, view: &View<'_>) -> Verdict;
+    /// Runs it, and puts its answer down, given at this place if it has one.
+    fn run(&self, view: &View<'_>, position: Option<Position>) -> Verdict;
 
     /// The answer that was put down, to be compared.
     fn outcome(&self) -> Vec<u8>;
@@ -50,8 +50,8 @@ pub(crate) trait AnyJob: Send + Sync {
     /// The error that was put down as the answer, if it was one.
     fn error(&self) -> Option<Error>;
 
-    /// Lets the answer be picked up; it was given at this place. Returns who waits for it.
-    fn publish(&self, at: Timestamp, position: Position) -> Option<Waker>;
+    /// Lets the answer be picked up, which was given at this time. Returns who waits for it.
+    fn publish(&self, at: Timestamp) -> Option<Waker>;
 
     /// The answer is this error.
     fn fail(&self, error: Error);
@@ -59,7 +59,13 @@ pub(crate) trait AnyJob: Send + Sync {
 
 impl<P: Procedure> Job<P> {
     pub(crate) fn new(procedure: P, submitted: u64) -> Self {
-        Job { procedure, submitted, answer: Arc::default() }
+        Job { procedure, submitted, answer: Answer::default() }
+    }
+}
+
+impl<P: Procedure> HasAnswer<P::Output> for Job<P> {
+    fn answer(&self) -> &Answer<P::Output> {
+        &self.answer
     }
 }
 
@@ -86,10 +92,10 @@ impl<P: Procedure> AnyJob for Job<P> {
         self.procedure.declare(declaration)
     }
 
-    fn run(&self, view: &View<'_>) -> Verdict {
+    fn run(&self, view: &View<'_>, position: Option<Position>) -> Verdict {
         let outcome = run_caught(&self.procedure, view);
         let verdict = if outcome.is_ok() { Verdict::Commit } else { Verdict::Reject };
-        let (timestamp, position) = (view.now(), None);
+        let timestamp = view.now();
         self.answer.put(outcome.map(|output| Executed { output, timestamp, position }));
         verdict
     }
@@ -102,8 +108,7 @@ impl<P: Procedure> AnyJob for Job<P> {
         self.answer.error()
     }
 
-    fn publish(&self, at: Timestamp, position: Position) -> Option<Waker> {
-        self.answer.amend(|executed| (executed.timestamp, executed.position) = (at, Some(position)));
+    fn publish(&self, at: Timestamp) -> Option<Waker> {
         self.answer.publish(at)
     }
 

@@ -16,6 +16,9 @@ use crate::{Engine, Error, Result, Table, Transaction, TransactionOptions};
 /// How often a footprint is found out on a snapshot. If it has moved every time, whole tables are locked instead.
 const RECONNAISSANCES_MAX: u32 = 8;
 
+/// Room for so many bytes of arguments is made at first: they come byte by byte.
+const ARGUMENTS_EXPECTED: usize = 256;
+
 /// The tables, by name, as of some moment.
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -57,7 +60,17 @@ impl Engine {
         options: TransactionOptions,
         procedure: P,
     ) -> Result<Executed<P::Output>> {
-        self.enqueue(options, procedure)?.wait()
+        let durability = self.check::<P>(options)?;
+        if self.inner.executor.is_none() {
+            return self.run_now(options, &procedure)?.wait();
+        }
+        let job = self.job(procedure);
+        self.sequence(job.clone(), 0, Some(&|| job.answer.is_there()))?;
+        self.wait_for_execution(&job.answer);
+        if let Some(handle) = self.durability_of(&job.answer, durability) {
+            handle.wait()?;
+        }
+        Ok(job.answer.take().expect("the answer is there, and nobody else takes it")?)
     }
 
     /// Hands in a procedure, to be executed in its place, and returns at once; the ticket tells what comes of it. Whoever
@@ -108,11 +121,12 @@ impl Engine {
         options: TransactionOptions,
         procedure: P,
     ) -> Result<Ticket<P::Output>> {
-        let ticket = self.enqueue(options, procedure)?;
-        if let Some(executor) = &self.inner.executor {
-            executor.helpers.call_soon();
-        }
-        Ok(ticket)
+        let durability = self.check::<P>(options)?;
+        let Some(executor) = &self.inner.executor else { return self.run_now(options, &procedure) };
+        let job = self.job(procedure);
+        self.sequence(job.clone(), 0, None)?;
+        executor.helpers.call_soon();
+        Ok(Ticket::sequenced(self.clone(), job, durability))
     }
 
     /// Runs a procedure that only reads, on a snapshot of all that was answered so far, beside the others and outside
@@ -129,28 +143,32 @@ impl Engine {
         Ok(output)
     }
 
-    fn enqueue<P: Procedure>(&self, options: TransactionOptions, procedure: P) -> Result<Ticket<P::Output>> {
+    /// Whether the procedure can be taken, and how durable its answer is to be.
+    fn check<P: Procedure>(&self, options: TransactionOptions) -> Result<Durability> {
         self.check_open()?;
         self.inner.library.check(P::NAME, P::VERSION)?;
-        if self.inner.executor.is_none() {
-            return self.run_now(options, &procedure);
-        }
         if let Some(isolation) = options.isolation {
             self.inner.protocol.mode().check(isolation)?;
         }
-        let durability = options.durability.unwrap_or(self.inner.defaults.durability);
-        let submitted = self.history().map_or(0, |history| history.moment());
-        let job = Arc::new(Job::new(procedure, submitted));
-        let answer = job.answer.clone();
-        self.sequence(job, 0)?;
-        Ok(Ticket::sequenced(self.clone(), answer, durability))
+        Ok(options.durability.unwrap_or(self.inner.defaults.durability))
     }
 
-    /// Puts a job into the order. `reconnaissances` says how often its footprint was found out before.
-    fn sequence(&self, job: Arc<dyn AnyJob>, reconnaissances: u32) -> Result<()> {
+    fn job<P: Procedure>(&self, procedure: P) -> Arc<Job<P>> {
+        Arc::new(Job::new(procedure, self.history().map_or(0, |history| history.moment())))
+    }
+
+    /// Puts a job into the order. `reconnaissances` says how often its footprint was found out before. If the caller is going
+    /// to wait, until `is_enough` says so, it begins to run what there is to run.
+    fn sequence(
+        &self,
+        job: Arc<dyn AnyJob>,
+        reconnaissances: u32,
+        is_enough: Option<&dyn Fn() -> bool>,
+    ) -> Result<()> {
         let Some(executor) = &self.inner.executor else { return Err(Error::Closed) };
         let mut arguments = Vec::new();
         if self.inner.store.log().is_some() {
+            arguments.reserve(ARGUMENTS_EXPECTED);
             job.encode(&mut arguments)?;
         }
         loop {
@@ -162,23 +180,27 @@ impl Engine {
             let (job, footprint) = (job.clone(), Arc::new(footprint));
             let position = Position { epoch: 0, index: 0 };
             let scheduled = Scheduled { footprint, job, reconnaissances, is_replayed: false, position };
-            if executor.submit(self, scheduled, &arguments, &directory)? {
+            // If not, a table was created or dropped meanwhile: what was declared may be wrong.
+            if let Some(core) = executor.submit(self, scheduled, &arguments, &directory)? {
+                match is_enough {
+                    Some(is_enough) => _ = self.run_from(executor, core, is_enough),
+                    None => executor.let_go(core),
+                }
                 return Ok(());
             }
-            // A table was created or dropped meanwhile: what was declared may be wrong.
         }
     }
 
     /// Puts a job in again whose footprint has moved.
     pub(crate) fn restart(&self, scheduled: Scheduled) {
         let job = scheduled.job.clone();
-        if let Err(error) = self.sequence(job, scheduled.reconnaissances) {
+        if let Err(error) = self.sequence(job, scheduled.reconnaissances, None) {
             if let Some(executor) = &self.inner.executor {
                 executor.core().give_up();
             }
             scheduled.job.fail(error);
             let at = self.inner.store.oracle().last();
-            if let Some(waiter) = scheduled.job.publish(at, scheduled.position) {
+            if let Some(waiter) = scheduled.job.publish(at) {
                 waiter.wake();
             }
         }
@@ -218,7 +240,7 @@ impl Engine {
         let levels = (Isolation::Serializable, Durability::None);
         let transaction = Transaction::new(self.clone(), Body::ReadWrite(scout), levels, None);
         // What it answers is of no interest: it will be run again.
-        let _ = job.run(&View::new(&transaction, directory, now));
+        let _ = job.run(&View::new(&transaction, directory, now), None);
         Ok(transaction.reconnoitred())
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use synod_storage::sync::{Thread, current, park, spin};
 use synod_txn::{CommitReceipt, Durability};
 
+use super::answer::HasAnswer;
 use super::{Answer, Executed};
 use crate::{CommitHandle, Engine, Result};
 
@@ -19,7 +20,7 @@ const LOOKS_AWAKE: u32 = if cfg!(shuttle) { 1 } else { 100 };
 #[must_use = "the ticket tells whether the procedure has succeeded"]
 pub struct Ticket<T> {
     engine: Engine,
-    answer: Arc<Answer<T>>,
+    answer: Arc<dyn HasAnswer<T>>,
     durability: Durability,
     /// What is left to wait for once the answer is there.
     handle: Option<CommitHandle>,
@@ -35,17 +36,21 @@ impl Wake for Unpark {
 }
 
 impl<T> Ticket<T> {
-    pub(crate) fn sequenced(engine: Engine, answer: Arc<Answer<T>>, durability: Durability) -> Self {
+    pub(crate) fn sequenced(engine: Engine, answer: Arc<dyn HasAnswer<T>>, durability: Durability) -> Self {
         Ticket { engine, answer, durability, handle: None }
     }
 
-    pub(crate) fn answered(engine: Engine, answer: Arc<Answer<T>>, handle: Option<CommitHandle>) -> Self {
+    pub(crate) fn answered(
+        engine: Engine,
+        answer: Arc<dyn HasAnswer<T>>,
+        handle: Option<CommitHandle>,
+    ) -> Self {
         Ticket { engine, answer, durability: Durability::None, handle }
     }
 
     /// Whether the procedure has been executed; [`Ticket::wait`] may still have to wait until that is durable.
     pub fn is_executed(&self) -> bool {
-        self.answer.is_there()
+        self.answer.answer().is_there()
     }
 
     /// Whether [`Ticket::wait`] would return at once, with success or failure.
@@ -55,7 +60,7 @@ impl<T> Ticket<T> {
         }
         match (&self.handle, self.engine.inner.store.log()) {
             (Some(handle), _) => handle.is_done(),
-            (None, Some(log)) if self.durability.waits() => log.is_settled(self.answer.at()),
+            (None, Some(log)) if self.durability.waits() => log.is_settled(self.answer.answer().at()),
             _ => true,
         }
     }
@@ -78,37 +83,49 @@ impl<T> Ticket<T> {
         if let Some(handle) = self.handle() {
             handle.wait()?;
         }
-        self.answer.take().expect("the answer is there, and nobody else takes it")
+        self.answer.answer().take().expect("the answer is there, and nobody else takes it")
     }
 
-    /// Waits until the procedure has been executed.
     fn wait_for_execution(&self) {
-        let is_there = || self.answer.is_there();
+        self.engine.wait_for_execution(self.answer.answer());
+    }
+
+    /// What there is to wait for now that the answer is there.
+    fn handle(&mut self) -> Option<CommitHandle> {
+        let known = self.handle.take();
+        known.or_else(|| self.engine.durability_of(self.answer.answer(), self.durability))
+    }
+}
+
+impl Engine {
+    /// Waits until a procedure has been executed.
+    pub(super) fn wait_for_execution<T>(&self, answer: &Answer<T>) {
+        let is_there = || answer.is_there();
         let mut round = 0;
         let mut is_called = false;
         while !is_there() {
             // Whatever comes of this, it is known to others if there is more to run.
             is_called = false;
-            let may_run = self.engine.inner.executor.as_ref().is_some_and(|executor| executor.may_run());
-            if may_run && self.engine.run_ready(&is_there) {
+            let may_run = self.inner.executor.as_ref().is_some_and(|executor| executor.may_run());
+            if may_run && self.run_ready(&is_there) {
                 round = 0;
             } else if round < LOOKS_AWAKE {
                 spin(round);
                 round += 1;
             } else {
-                is_called = self.sleep();
+                is_called = self.sleep_until(answer);
                 round = 0;
             }
         }
-        if is_called && let Some(executor) = &self.engine.inner.executor {
+        if is_called && let Some(executor) = &self.inner.executor {
             // Somebody counts on this thread, which doesn't need to run anything any more.
             executor.pass_on_what_is_left();
         }
     }
 
     /// Sleeps until the answer is there, or somebody has something to run. Whether it was called to run something.
-    fn sleep(&self) -> bool {
-        let Some(executor) = &self.engine.inner.executor else { return false };
+    fn sleep_until<T>(&self, answer: &Answer<T>) -> bool {
+        let Some(executor) = &self.inner.executor else { return false };
         let waker = Waker::from(Arc::new(Unpark(current())));
         let mut core = executor.core();
         if core.could_run(executor.options.workers) {
@@ -116,20 +133,21 @@ impl<T> Ticket<T> {
         }
         core.add_sleeper(waker.clone());
         drop(core);
-        if self.answer.wait_with(&waker) {
+        if answer.wait_with(&waker) {
             park();
         }
         !executor.core().remove_sleeper(&waker)
     }
 
-    /// What there is to wait for now that the answer is there.
-    fn handle(&mut self) -> Option<CommitHandle> {
-        if let Some(handle) = self.handle.take() {
-            return Some(handle);
-        }
+    /// What there is to wait for now that the answer is there, if it is to be durable.
+    pub(super) fn durability_of<T>(
+        &self,
+        answer: &Answer<T>,
+        durability: Durability,
+    ) -> Option<CommitHandle> {
         // A rejection rests on what it has read: that has to be durable, too.
-        let receipt = CommitReceipt { timestamp: self.answer.at(), wrote: true };
-        self.durability.waits().then(|| CommitHandle::new(self.engine.clone(), receipt, self.durability))
+        let receipt = CommitReceipt { timestamp: answer.at(), wrote: true };
+        durability.waits().then(|| CommitHandle::new(self.clone(), receipt, durability))
     }
 }
 
@@ -137,7 +155,7 @@ impl<T> Future for Ticket<T> {
     type Output = Result<Executed<T>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.answer.is_there() && self.answer.wait_with(context.waker()) {
+        if !self.answer.answer().is_there() && self.answer.answer().wait_with(context.waker()) {
             if let Some(executor) = &self.engine.inner.executor {
                 executor.helpers.call_for_future();
             }
@@ -154,7 +172,7 @@ impl<T> Future for Ticket<T> {
                 Poll::Ready(Ok(_)) => {}
             }
         }
-        Poll::Ready(self.answer.take().expect("the answer is there, and nobody else takes it"))
+        Poll::Ready(self.answer.answer().take().expect("the answer is there, and nobody else takes it"))
     }
 }
 

@@ -19,12 +19,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crossbeam_epoch::Guard;
+use crossbeam_epoch::{Guard, pin};
 use synod_storage::index::Index;
 use synod_storage::{Record, RecordPtr, Table, TableId, Timestamp, Version, VersionPtr};
 
 use super::Footprint;
-use super::state_hash::record_hash;
+use super::state_hash::{key_hash, record_hash};
 use crate::locking::commit::COLLECTED_PER_WRITE;
 use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoint, Visit, VisitKey};
 use crate::{Abort, Cursor, Durability, Error, Isolation, Result, Store, TransactionId};
@@ -170,9 +170,8 @@ impl Execution {
             // SAFETY: the footprint is this transaction's alone, and the thread is pinned.
             let record = unsafe { write.record.get() };
             if is_hashed {
-                let hash = |value: Option<&[u8]>| {
-                    value.map_or(0, |value| record_hash(write.table, record.key(), value))
-                };
+                let key_hash = key_hash(write.table, record.key());
+                let hash = |value: Option<&[u8]>| value.map_or(0, |value| record_hash(key_hash, value));
                 let (old, new) = (hash(before.and_then(Version::value)), hash(version.value()));
                 change = change.wrapping_add(new).wrapping_sub(old);
             }
@@ -295,7 +294,7 @@ impl ActiveTransaction for Execution {
 
     /// Not the way in which these end: see [`Execution::commit`] with more arguments.
     fn commit(mut self: Box<Self>, _durability: Durability) -> Result<CommitReceipt> {
-        let guard = crossbeam_epoch::pin();
+        let guard = pin();
         let wrote = !self.writes.is_empty();
         let mut replaced = Vec::new();
         Execution::commit(&mut self, false, &mut replaced, &guard);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use synod_storage::{Table, TableId};
 
 use super::range::{Range, prefix};
@@ -12,9 +13,10 @@ use crate::key_hash;
 /// How many keys are searched one after the other, rather than by halving.
 const LINEAR_KEYS_MAX: usize = 16;
 
-/// Room that the first key makes, for so many keys, and for so many bytes of them.
-const FIRST_KEYS: usize = 12;
-const FIRST_BYTES: usize = 128;
+/// So many tables, keys and bytes of keys take no memory of their own.
+const TABLES_INLINE: usize = 4;
+const KEYS_INLINE: usize = 12;
+const KEY_BYTES_INLINE: usize = 128;
 
 /// The keys and ranges of keys that a transaction reads and writes, declared before it runs.
 ///
@@ -22,16 +24,15 @@ const FIRST_BYTES: usize = 128;
 /// there are no phantoms. A write includes the right to read.
 ///
 /// A footprint is filled, then [sealed](Footprint::seal), then admitted to a [`Scheduler`](super::Scheduler);
-/// looking keys up and comparing footprints needs a sealed one. Filling and sealing one with ten keys of eight
-/// bytes costs about 150 ns, three allocations among them.
+/// looking keys up and comparing footprints needs a sealed one. One with a dozen short keys allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Footprint {
     /// The tables that the keys and ranges are of, each once.
-    tables: Vec<Arc<Table>>,
+    tables: SmallVec<[Arc<Table>; TABLES_INLINE]>,
     /// Once sealed: in the order of hash, table and key, each key once.
-    keys: Vec<KeyAccess>,
+    keys: SmallVec<[KeyAccess; KEYS_INLINE]>,
     /// The keys themselves.
-    bytes: Vec<u8>,
+    bytes: SmallVec<[u8; KEY_BYTES_INLINE]>,
     ranges: Vec<RangeAccess>,
     /// The tables of keys.
     key_masks: TableMasks,
@@ -160,10 +161,6 @@ impl Footprint {
     /// If the keys come to 4 GiB, four times of what fits into the log.
     #[inline]
     pub(super) fn add_key(&mut self, table: &Arc<Table>, key: &[u8], write: bool) {
-        if self.keys.is_empty() {
-            self.keys.reserve(FIRST_KEYS);
-            self.bytes.reserve(FIRST_BYTES);
-        }
         let id = table.id();
         let end = self.bytes.len() + key.len();
         assert!(u32::try_from(end).is_ok(), "a footprint's keys have fewer than 2^32 bytes");
