@@ -171,3 +171,30 @@ fn the_victims_locks_and_writes_are_gone_at_once() {
     assert!(young.abort_reason().is_some());
     assert_eq!(stage.keys(), "abc");
 }
+
+#[test]
+fn who_asks_for_keys_together_holds_none_that_comes_behind_the_one_it_waits_for() {
+    let stage = stage(&["a", "b", "c"]);
+    let (holder, together) = (stage.begin(), stage.begin());
+    stage.put(&holder, "b").unwrap();
+    scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let mut seen = Vec::new();
+            let keys = ["c", "b", "a", "absent"];
+            together
+                .multi_get_for_update_with(&stage.table, &keys, |nth, value| {
+                    seen.push((nth, value.map(<[u8]>::to_vec)));
+                })
+                .unwrap();
+            together.commit().unwrap();
+            seen
+        });
+        stage.wait_for_waits(1);
+        stage.put(&holder, "c").expect("it was given back when b wasn't free");
+        holder.commit().unwrap();
+        let (old, new) = (Some(b"old".to_vec()), Some(b"new".to_vec()));
+        let expected = [(0, new.clone()), (1, new), (2, old), (3, None)];
+        assert_eq!(waiter.join().unwrap(), expected, "in the order in which they were asked for");
+    });
+    assert_eq!(stage.engine.stats().transactions.aborts.deadlock, 0);
+}
