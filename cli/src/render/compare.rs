@@ -48,13 +48,13 @@ pub(crate) fn tpcc_run(report: &Report) -> String {
     let mode = report.settings.mode;
     let mut text = match &report.run {
         Some(run) => format!(
-            "{mode:<11}{:.1} s{}: {} transactions/s, {} new orders/min",
+            "{mode:<14}{:.1} s{}: {} transactions/s, {} new orders/min",
             run.seconds,
             if run.ended_early { " (ended early)" } else { "" },
             number(run.transactions_per_second),
             number(run.new_orders_per_minute)
         ),
-        None => format!("{mode:<11}not run"),
+        None => format!("{mode:<14}not run"),
     };
     text += &match report.passed {
         true => format!("; {}", verdict(report)),
