@@ -251,8 +251,8 @@ pub const MUTATIONS: &[Mutation] = &[
     confuses(
         "a procedure is answered before it is durable",
         "engine/src/procedure/ticket.rs",
-        "        self.durability.waits().then(||",
-        "        (self.durability.waits() && false).then(||",
+        "        durability.waits().then(||",
+        "        (durability.waits() && false).then(||",
     ),
     confuses(
         "a footprint that was found out is not in the log",
