@@ -1,4 +1,4 @@
-//! Memory stays bounded: what is replaced, undone or deleted is freed while work goes on, in every mode.
+//! Memory stays bounded: what is replaced or undone is freed while work goes on, in every mode.
 //!
 //! One test, in a process of its own: allocations are counted for the whole process.
 

@@ -49,6 +49,22 @@ pub struct StoreOptions {
     pub log: Option<CommitLog>,
 }
 
+impl StoreOptions {
+    /// Those of a store in memory, without tables, that keeps no replaced versions.
+    pub fn empty(clock: Arc<dyn Clock>) -> Self {
+        StoreOptions {
+            catalog: Catalog::new(),
+            recovered: Timestamp::MIN,
+            horizon: Timestamp::MIN,
+            garbage: Vec::new(),
+            epoch: 0,
+            clock,
+            retention: Duration::ZERO,
+            log: None,
+        }
+    }
+}
+
 /// A recovered record with versions that are kept for time travel, and go in time.
 #[derive(Clone, Copy, Debug)]
 pub struct RecoveredGarbage {

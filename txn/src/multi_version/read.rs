@@ -66,10 +66,10 @@ impl Transaction {
             return Ok(());
         }
         for key in in_locking_order(keys) {
-            self.read_to_write(table, key, intent, &mut |_| {})?;
+            self.lock_to_write(table, key, intent)?;
         }
         for (nth, key) in keys.iter().enumerate() {
-            self.read_to_write(table, key, intent, &mut |version| visit(nth, version))?;
+            self.read_key(table, key, &mut |version| visit(nth, version));
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Transaction {
         has_value(version)
     }
 
-    /// Reads a key that will be written: locks it, so that nobody is first to that.
+    /// Reads a key that will be written.
     pub(super) fn read_to_write(
         &mut self,
         table: &Arc<Table>,
@@ -102,6 +102,13 @@ impl Transaction {
         intent: Intent,
         visit: &mut VisitKey<'_>,
     ) -> Result<()> {
+        self.lock_to_write(table, key, intent)?;
+        self.read_key(table, key, visit);
+        Ok(())
+    }
+
+    /// Locks a key's record, if there is one, so that nobody else is first to write it.
+    fn lock_to_write(&mut self, table: &Arc<Table>, key: &[u8], intent: Intent) -> Result<()> {
         let modes = modes_of(intent);
         let mut guard = pin();
         for round in 0.. {
@@ -115,8 +122,6 @@ impl Transaction {
             // The record is about to leave the index.
             spin(round);
         }
-        drop(guard);
-        self.read_key(table, key, visit);
         Ok(())
     }
 

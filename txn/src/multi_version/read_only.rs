@@ -124,10 +124,8 @@ impl ActiveTransaction for ReadOnly {
         _intent: Intent,
         visit: &mut VisitNth<'_>,
     ) -> Result<()> {
-        for key in keys {
-            self.check(table)?;
-            check_key(key)?;
-        }
+        self.check(table)?;
+        keys.iter().try_for_each(|key| check_key(key))?;
         together::for_each(table, keys, &pin(), |nth, key, record| {
             self.read_record(table, key, record, &mut |version| visit(nth, version));
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_epoch::pin;
 use shuttle::thread;
 use synod_storage::sync::Ordering;
-use synod_storage::{Catalog, Table, TableId, Timestamp, Version};
+use synod_storage::{Table, TableId, Version};
 
 use crate::clock::ManualClock;
 use crate::protocol::{ActiveTransaction, BeginOptions, Expect, Intent, Isolation, Protocol};
@@ -47,16 +47,8 @@ impl Scene {
 
     fn under(protocol: impl FnOnce(Arc<Store>) -> Arc<dyn Protocol>, retention: Duration) -> Arc<Scene> {
         keep_retired_memory();
-        let store = Arc::new(Store::new(StoreOptions {
-            catalog: Catalog::new(),
-            recovered: Timestamp::MIN,
-            horizon: Timestamp::MIN,
-            epoch: 0,
-            garbage: Vec::new(),
-            clock: Arc::new(ManualClock::new(0, 0)),
-            retention,
-            log: None,
-        }));
+        let options = StoreOptions::empty(Arc::new(ManualClock::new(0, 0)));
+        let store = Arc::new(Store::new(StoreOptions { retention, ..options }));
         let table = store.catalog().create(TableId(0), "t");
         let protocol = protocol(store.clone());
         Arc::new(Scene { store, protocol, table })
