@@ -13,12 +13,13 @@ use synod_bench::peers::Peer;
 const ALL: [&str; 5] = ["2pl", "occ", "mvcc@snapshot", "mvcc", "deterministic"];
 
 /// The workloads, each with little data.
-const WORKLOADS: [&str; 5] = [
+const WORKLOADS: [&str; 6] = [
     "ycsb --records 500",
     "smallbank --customers 500 --hot 10",
     "bank --accounts 200",
     "tatp --subscribers 200",
     "contention --records 500",
+    "contention --records 500 --one-by-one",
 ];
 
 /// As little time as there is.

@@ -15,6 +15,14 @@ fn the_rules_hold_for_every_preset_under_every_mode() {
 }
 
 #[test]
+fn the_rules_hold_where_keys_are_asked_for_one_by_one() {
+    for preset in [Preset::T, Preset::Contention] {
+        let settings = Settings { records: 500, one_by_one: true, ..preset.settings() };
+        holds_everywhere(&Ycsb::new(settings).expect("settings in range"), 1_000, false);
+    }
+}
+
+#[test]
 fn each_rule_goes_red() {
     let tamperings: [Tampering<'_>; 5] = [
         (

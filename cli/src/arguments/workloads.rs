@@ -71,6 +71,11 @@ pub struct DataArguments {
     /// Operations of a transaction [default: as the preset has it]
     #[arg(long, value_name = "N")]
     pub operations: Option<usize>,
+
+    /// Ask for one key after the other, as a transaction does that doesn't know the next one yet, instead of handing over
+    /// together what is to be read
+    #[arg(long)]
+    pub one_by_one: bool,
 }
 
 impl DataArguments {
@@ -78,6 +83,7 @@ impl DataArguments {
         settings.records = self.records;
         (settings.key_bytes, settings.value_bytes) = (self.key_bytes, self.value_bytes);
         settings.operations = self.operations.unwrap_or(settings.operations);
+        settings.one_by_one = self.one_by_one;
     }
 }
 

@@ -108,6 +108,9 @@ pub struct Settings {
     pub popularity: Popularity,
     /// The most records of a scan.
     pub scan_max: u16,
+    /// Whether a transaction asks for one key after the other, as it has to where it doesn't know them all at first. Else
+    /// those that it reads are handed over together, if it reads before all else.
+    pub one_by_one: bool,
 }
 
 impl Settings {
@@ -153,9 +156,9 @@ impl Workload for Ycsb {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let Settings { records, key_bytes, value_bytes, operations, mix, popularity, scan_max, .. } =
+        let Settings { records, key_bytes, value_bytes, mix, popularity, scan_max, one_by_one, .. } =
             &self.settings;
-        let mut operations = vec![("operations a transaction", operations.to_string())];
+        let mut operations = vec![("operations a transaction", self.settings.operations.to_string())];
         let mut share = |name, share: u8| {
             if share > 0 {
                 operations.push((name, format!("{share} %")));
@@ -168,6 +171,10 @@ impl Workload for Ycsb {
         share("scans", mix.scan());
         if mix.scan() > 0 {
             operations.push(("records a scan", format!("1 to {scan_max}")));
+        }
+        if self.settings.operations > 1 {
+            let how = if *one_by_one { "one by one" } else { "together" };
+            operations.push(("keys to be read are handed over", how.to_string()));
         }
         let mut settings = vec![
             ("records", records.to_string()),
@@ -243,7 +250,8 @@ impl Draws<'_> {
 
 impl Generator for Draws<'_> {
     fn next(&mut self) -> Job {
-        let Settings { operations, key_bytes, value_bytes, popularity, .. } = self.workload.settings;
+        let Settings { operations, key_bytes, value_bytes, popularity, one_by_one, .. } =
+            self.workload.settings;
         let mut drawn = transaction::Operations::new();
         for nth in 0..operations {
             let operation = self.operation(nth, &drawn);
@@ -257,6 +265,7 @@ impl Generator for Draws<'_> {
             key_bytes: key_bytes as u16,
             value_bytes: value_bytes as u32,
             stamp,
+            one_by_one,
             operations: drawn,
         })
     }

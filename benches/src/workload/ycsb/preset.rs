@@ -66,6 +66,7 @@ impl Preset {
             mix,
             popularity,
             scan_max: 100,
+            one_by_one: false,
         }
     }
 }

@@ -38,13 +38,21 @@ const TOGETHER_MAX: usize = 64;
 pub(super) type Operations = SmallVec<[Operation; 10]>;
 
 /// Operations that take effect together.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Transaction {
     pub(super) key_bytes: u16,
     pub(super) value_bytes: u32,
     /// What blind updates are stamped with.
     pub(super) stamp: u64,
+    pub(super) one_by_one: bool,
     pub(super) operations: Operations,
+}
+
+impl Clone for Transaction {
+    fn clone(&self) -> Self {
+        // A copy of all at once: what is cloned for each transaction is part of what is measured.
+        Transaction { operations: Operations::from_slice(&self.operations), ..*self }
+    }
 }
 
 /// Makes `key` the bytes of a key: its number so that bytes and numbers sort alike, and zeros behind it.
@@ -74,7 +82,7 @@ impl Transaction {
     }
 
     pub(in crate::workload) fn run(&self, txn: &mut dyn Txn) -> Result<Answer, Stop> {
-        if self.can_read_together() {
+        if !self.one_by_one && self.can_read_together() {
             return self.run_together(txn);
         }
         let mut answer = Answer::default();

@@ -1,19 +1,25 @@
 //! What a value consists of: a stamp, the key, and a filling that follows from both.
 
+use super::VALUE_BYTES_MIN;
+
 /// Odd, and without a pattern in its bits.
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Makes `value` the one of this key with this stamp.
 pub(super) fn fill(key: u64, stamp: u64, bytes: usize, value: &mut Vec<u8>) {
-    value.clear();
-    value.extend_from_slice(&stamp.to_le_bytes());
-    value.extend_from_slice(&key.to_le_bytes());
+    value.resize(bytes, 0);
+    let (head, filling) = value.split_at_mut(VALUE_BYTES_MIN);
+    head[..8].copy_from_slice(&stamp.to_le_bytes());
+    head[8..].copy_from_slice(&key.to_le_bytes());
     let mut word = key.wrapping_mul(MULTIPLIER) ^ stamp;
-    while value.len() < bytes {
+    let mut next = || {
         word = word.wrapping_mul(MULTIPLIER).wrapping_add(MULTIPLIER);
-        value.extend_from_slice(&word.to_le_bytes());
-    }
-    value.truncate(bytes);
+        word.to_le_bytes()
+    };
+    let mut words = filling.chunks_exact_mut(8);
+    words.by_ref().for_each(|place| place.copy_from_slice(&next()));
+    let rest = words.into_remainder();
+    rest.copy_from_slice(&next()[..rest.len()]);
 }
 
 /// The stamp of a value, if it belongs to this key. Looks at no more than the head.
