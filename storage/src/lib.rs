@@ -3,6 +3,7 @@
 //! Nothing here knows what a transaction is. The layer above decides who may read or write a record
 //! (it owns the meaning of a record's control word) and in which order commits reach the log.
 
+mod blocks;
 mod catalog;
 pub mod checkpoint;
 mod damage;

@@ -16,7 +16,6 @@
 //! behind the newest one is *passed over*, by the one who holds the record's lock. To keep the two apart,
 //! the link of a version that is being passed over is frozen: nobody cuts there.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 
@@ -25,7 +24,7 @@ use crossbeam_epoch::Guard;
 use crate::Timestamp;
 use crate::room::Room;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
-use crate::{reclaim, record};
+use crate::{blocks, reclaim, record};
 
 const PENDING: u64 = 1 << 63;
 
@@ -115,11 +114,7 @@ impl<'g> Version<'g> {
     /// Allocates a version; `None` makes a tombstone. It leaks unless it is linked into a record,
     /// or handed to [`Version::free`].
     pub fn allocate(value: Option<&[u8]>, state: VersionState) -> Version<'g> {
-        let layout = layout(value.map_or(0, <[u8]>::len));
-        // SAFETY: the layout has a size above zero, since it includes the header.
-        let Some(header) = NonNull::new(unsafe { alloc(layout) }.cast::<Header>()) else {
-            handle_alloc_error(layout)
-        };
+        let header = blocks::allocate(bytes_for(value.map_or(0, <[u8]>::len))).cast::<Header>();
         // SAFETY: the allocation is ours alone and large enough for the header and the bytes.
         unsafe {
             header.write(Header {
@@ -152,12 +147,6 @@ impl<'g> Version<'g> {
                 .copy_from_nonoverlapping(NonNull::new_unchecked(bytes.as_ptr().cast_mut()), bytes.len());
         }
         Version { header, lifetime: PhantomData }
-    }
-
-    /// Whether it lives in its record's room.
-    #[inline]
-    fn is_embedded(self) -> bool {
-        self.header().value_len & EMBEDDED != 0
     }
 
     #[inline]
@@ -274,9 +263,10 @@ impl<'g> Version<'g> {
     /// It must be unlinked, and retired only once.
     #[inline]
     pub unsafe fn retire(self, guard: &Guard) {
-        let raw = self.as_raw();
-        // SAFETY: passed on to the caller; `free` runs when no pinned thread can hold the pointer.
-        unsafe { reclaim::retire(guard, move || Version::from_raw(raw).map(|version| version.free())) };
+        // What it looks like is known now. Then it may not be in the cache any more.
+        let (header, value_len) = (self.header, self.header().value_len);
+        // SAFETY: passed on to the caller; it is freed when no pinned thread can hold the pointer.
+        unsafe { reclaim::retire(guard, move || free(header, value_len)) };
     }
 
     /// Frees the version now.
@@ -284,17 +274,8 @@ impl<'g> Version<'g> {
     /// # Safety
     /// Nobody else may hold or reach it.
     pub unsafe fn free(self) {
-        if self.is_embedded() {
-            // SAFETY: the room was prepared before a version moved in; the rest is passed on to the caller.
-            if let Some(record) = unsafe { Room::at(self.header).vacate() } {
-                // SAFETY: it was left to this thread.
-                unsafe { record::deallocate(record) };
-            }
-            return;
-        }
-        let len = self.value().map_or(0, <[u8]>::len);
-        // SAFETY: allocated in `allocate` with this very layout.
-        unsafe { dealloc(self.header.cast::<u8>().as_ptr(), layout(len)) };
+        // SAFETY: passed on to the caller.
+        unsafe { free(self.header, self.header().value_len) };
     }
 
     /// The version's address.
@@ -338,8 +319,25 @@ fn is_frozen(link: *mut Header) -> bool {
     link.addr() & FROZEN != 0
 }
 
-fn layout(value_len: usize) -> Layout {
-    let bytes = BYTES_OFFSET + value_len;
-    Layout::from_size_align(bytes.max(size_of::<Header>()), align_of::<Header>())
-        .expect("a value's length is limited far below isize::MAX")
+/// Frees a version.
+///
+/// # Safety
+/// It has this length, mark included, and nobody may hold or reach it.
+unsafe fn free(header: NonNull<Header>, value_len: u32) {
+    if value_len & EMBEDDED != 0 {
+        // SAFETY: the room was prepared before a version moved in; the rest is passed on to the caller.
+        if let Some(record) = unsafe { Room::at(header).vacate() } {
+            // SAFETY: it was left to this thread.
+            unsafe { record::deallocate(record) };
+        }
+        return;
+    }
+    let len = if value_len == TOMBSTONE { 0 } else { value_len as usize };
+    // SAFETY: allocated in `Version::allocate` for as many bytes.
+    unsafe { blocks::free(header.cast(), bytes_for(len)) };
+}
+
+/// The bytes of a version with a value so long.
+fn bytes_for(value_len: usize) -> usize {
+    (BYTES_OFFSET + value_len).max(size_of::<Header>())
 }
