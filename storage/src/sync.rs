@@ -28,8 +28,17 @@ pub fn spin(round: u32) {
     if round < 64 {
         std::hint::spin_loop();
     } else {
-        std::thread::yield_now();
+        give_way();
     }
+}
+
+/// Gives up the processor for the moment, if another thread needs it.
+#[inline]
+pub fn give_way() {
+    #[cfg(shuttle)]
+    shuttle::thread::yield_now();
+    #[cfg(not(shuttle))]
+    std::thread::yield_now();
 }
 
 /// shuttle's locks behind parking_lot's interface, as far as it is used here.

@@ -31,17 +31,22 @@ impl Scene {
 
     /// Begins a transaction that may touch everything.
     fn begin(&self, at: u64, guard: &Guard) -> Running {
+        let mut execution = Execution::new(self.store.clone());
+        // SAFETY: the tests end each transaction before the guard, and run beside a writer only readers of the time
+        // before it.
+        unsafe { execution.begin(&self.everything(), Timestamp(at), guard) }.expect("there are free slots");
+        Running { execution, table: self.table.clone() }
+    }
+
+    /// A footprint with everything in it.
+    fn everything(&self) -> Arc<Footprint> {
         let mut footprint = Footprint::new();
         footprint.write_range(&self.table, Bound::Unbounded, Bound::Unbounded);
         // By itself as well: its record is looked up beforehand.
         footprint.write(&self.table, b"a");
         footprint.read(&self.table, b"b");
         footprint.seal();
-        let mut execution = Execution::new(self.store.clone());
-        // SAFETY: the tests end each transaction before the guard, and run beside a writer only readers of the time
-        // before it.
-        unsafe { execution.begin(&Arc::new(footprint), Timestamp(at), guard) }.expect("there are free slots");
-        Running { execution, table: self.table.clone() }
+        Arc::new(footprint)
     }
 
     /// Commits; others come to see it when the prefix has passed it. Returns by how much the state's hash has changed.
@@ -295,6 +300,65 @@ fn a_scan_comes_as_far_as_was_declared() {
     check((Included("g"), Included("g")), "", "", false);
     check((Excluded("a"), Excluded("a\0")), "", "", true);
     check((Included("g"), Excluded("g")), "", "", true);
+    running.execution.reject();
+}
+
+#[test]
+fn whoever_has_looked_ahead_sees_what_has_happened_since() {
+    let histories: [&[Option<&str>]; 7] = [
+        &[],
+        &[Some("new")],
+        &[None],
+        // Another record under the same key.
+        &[None, Some("new")],
+        &[None, Some("new"), None],
+        &[Some("new"), None],
+        &[None, None, Some("new")],
+    ];
+    for before in [None, Some("old")] {
+        for history in histories {
+            let mut scene = Scene::new();
+            scene.write(10, &[("a", before), ("b", before)]);
+            scene.pass(10);
+            let (guard, footprint) = (pin(), scene.everything());
+            let mut execution = Execution::new(scene.store.clone());
+            // SAFETY: it stays on this thread, which stays pinned.
+            unsafe { execution.look_ahead(&footprint, &guard) };
+            for (value, at) in history.iter().zip(11..) {
+                scene.write(at, &[("a", *value), ("b", *value)]);
+                scene.pass(at);
+                scene.sweep();
+            }
+            // SAFETY: as in `Scene::begin`.
+            unsafe { execution.begin(&footprint, Timestamp(30), &guard) }.unwrap();
+            let mut running = Running { execution, table: scene.table.clone() };
+            let expected = history.last().copied().unwrap_or(before).map(str::to_owned);
+            assert_eq!((running.get("a"), running.get("b")), (expected.clone(), expected.clone()));
+            running.write("a", Some("own"));
+            scene.commit(running, &guard);
+            scene.pass(30);
+            let snapshot = Snapshot::newest(&scene.store).unwrap();
+            let seen = (scene.seen_by(&snapshot, "a"), scene.seen_by(&snapshot, "b"));
+            assert_eq!(seen, (Some("own".to_owned()), expected), "{before:?}, then {history:?}");
+        }
+    }
+}
+
+#[test]
+fn looking_ahead_for_another_transaction_is_in_vain() {
+    let mut scene = Scene::new();
+    scene.write(10, &[("a", Some("old")), ("c", Some("old"))]);
+    let guard = pin();
+    let mut execution = Execution::new(scene.store.clone());
+    let mut other = Footprint::new();
+    other.read(&scene.table, b"c");
+    other.seal();
+    // SAFETY: it stays on this thread, which stays pinned.
+    unsafe { execution.look_ahead(&Arc::new(other), &guard) };
+    // SAFETY: as in `Scene::begin`.
+    unsafe { execution.begin(&scene.everything(), Timestamp(20), &guard) }.unwrap();
+    let mut running = Running { execution, table: scene.table.clone() };
+    assert_eq!((running.get("a"), running.get("b")), (Some("old".to_owned()), None));
     running.execution.reject();
 }
 

@@ -254,9 +254,14 @@ impl Core {
         self.closed.len() + self.scheduler.window()
     }
 
+    /// Whether a thread may be let in to run transactions: not enough are at it.
+    pub(crate) fn may_enter(&self, workers: usize) -> bool {
+        self.active < workers
+    }
+
     /// Lets a thread run transactions, unless enough are at it.
     pub(crate) fn enter(&mut self, workers: usize) -> bool {
-        let may = self.active < workers;
+        let may = self.may_enter(workers);
         self.active += usize::from(may);
         may
     }
@@ -373,7 +378,7 @@ impl Core {
 
     /// Whether a thread could run something if it were let in.
     pub(crate) fn could_run(&self, workers: usize) -> bool {
-        self.active < workers && self.has_work()
+        self.may_enter(workers) && self.has_work()
     }
 
     pub(crate) fn add_sleeper(&mut self, sleeper: Waker) {

@@ -99,6 +99,8 @@ pub(crate) struct Executor {
     /// Whether there was something to run when the core was last let go: for those who wait awake, and shouldn't lock
     /// it again and again to find out.
     may_run: AtomicBool,
+    /// Whether fewer threads were running transactions then than may.
+    may_enter: AtomicBool,
     /// How many threads of a replay are running transactions, or clearing away behind them.
     replayers_at_work: AtomicUsize,
     /// The newest transaction that has run.
@@ -119,6 +121,7 @@ impl Executor {
             resumed: Condvar::new(),
             epoch_ended: Condvar::new(),
             may_run: AtomicBool::new(false),
+            may_enter: AtomicBool::new(true),
             replayers_at_work: AtomicUsize::new(0),
             newest_finished: AtomicU64::new(0),
             reconnaissances: AtomicU64::new(0),
@@ -139,10 +142,18 @@ impl Executor {
         self.may_run.load(Ordering::Relaxed)
     }
 
+    /// Whether a thread that has something to run may be let in to run it.
+    #[inline]
+    pub(crate) fn may_enter(&self) -> bool {
+        // Relaxed: as above.
+        self.may_enter.load(Ordering::Relaxed)
+    }
+
     /// Lets the core go.
     #[inline]
     pub(crate) fn let_go(&self, core: MutexGuard<'_, Core>) {
         self.may_run.store(core.has_work(), Ordering::Relaxed);
+        self.may_enter.store(core.may_enter(self.options.workers), Ordering::Relaxed);
         drop(core);
     }
 
@@ -150,10 +161,13 @@ impl Executor {
         self.reconnaissances.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a transaction has run, before anyone is told.
-    fn has_finished(&self, at: Timestamp) {
-        // Release: whoever is told, and opens a snapshot, sees it.
-        self.newest_finished.fetch_max(at.0, Ordering::Release);
+    /// Notes that a transaction has run, before anyone is told. One thread at a time: the one that has locked the core.
+    fn has_finished(&self, at: Timestamp, _core: &mut Core) {
+        // Relaxed: whoever has locked the core before has stored it.
+        if at.0 > self.newest_finished.load(Ordering::Relaxed) {
+            // Release: whoever is told, and opens a snapshot, sees it.
+            self.newest_finished.store(at.0, Ordering::Release);
+        }
     }
 
     /// Puts a job into the open epoch, and hands out the core, in which there is something to run now; `None` if the tables

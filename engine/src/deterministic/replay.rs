@@ -16,7 +16,7 @@ use synod_txn::Footprint;
 
 use super::core::Place;
 use super::{Executor, Scheduled};
-use crate::procedure::{Declaration, Position};
+use crate::procedure::{Position, declare};
 use crate::{Engine, Error, Result};
 
 /// So many transactions are read ahead of those that run.
@@ -190,24 +190,19 @@ impl Engine {
 
     fn replay_request(&self, request: &RequestRef<'_>, position: Position) -> Result<Scheduled> {
         let job = self.inner.library.decode(request.procedure, request.version, request.arguments)?;
-        let (footprint, reconnaissances) = match request.footprint {
+        let problem =
+            |reason: String| Error::ProcedureArguments { procedure: request.procedure.to_owned(), reason };
+        let mut footprint = Footprint::new();
+        let reconnaissances = match request.footprint {
             Some(found) => {
-                let footprint = Footprint::decode(found, self.inner.store.catalog());
-                let footprint = footprint.map_err(|error| Error::ProcedureArguments {
-                    procedure: request.procedure.to_owned(),
-                    reason: error.to_string(),
-                })?;
-                (footprint, 1)
+                footprint = Footprint::decode(found, self.inner.store.catalog())
+                    .map_err(|error| problem(error.to_string()))?;
+                1
             }
+            None if declare(&*job, &self.directory(), &mut footprint)? => 0,
             None => {
-                let directory = self.directory();
-                let mut declaration = Declaration::new(&directory);
-                job.declare(&mut declaration)?;
-                let footprint = declaration.finish().ok_or_else(|| Error::ProcedureArguments {
-                    procedure: request.procedure.to_owned(),
-                    reason: "its footprint was declared when it was logged, and is unknown now".to_owned(),
-                })?;
-                (footprint, 0)
+                let reason = "its footprint was declared when it was logged, and is unknown now";
+                return Err(problem(reason.to_owned()));
             }
         };
         let footprint = std::sync::Arc::new(footprint);

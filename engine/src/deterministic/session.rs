@@ -8,7 +8,7 @@ use std::task::Waker;
 use crossbeam_epoch::{Guard, pin};
 use synod_storage::sync::{MutexGuard, spin};
 use synod_storage::{TableId, Timestamp};
-use synod_txn::{Durability, Execution, Isolation, Replaced};
+use synod_txn::{Durability, Execution, Footprint, Isolation, Replaced};
 
 use super::Executor;
 use super::core::{Core, Finished, Outcome, Place, Runnable, Scheduled};
@@ -28,6 +28,13 @@ struct Session<'e> {
     replaced: Vec<Replaced>,
 }
 
+/// A session that has looked up the records of a transaction which isn't in the order yet.
+pub(crate) struct Ahead<'e> {
+    session: Session<'e>,
+    /// Since then.
+    pinned: Guard,
+}
+
 thread_local! {
     /// Memory for this thread's next session.
     static SPARE_LIST: RefCell<Vec<Replaced>> = const { RefCell::new(Vec::new()) };
@@ -39,14 +46,24 @@ impl Engine {
     /// be run now.
     pub(crate) fn run_ready(&self, is_enough: &dyn Fn() -> bool) -> bool {
         let Some(executor) = &self.inner.executor else { return false };
-        self.run_from(executor, executor.core(), is_enough)
+        self.run_from(executor, executor.core(), None, is_enough)
     }
 
-    /// As [`Engine::run_ready`], for somebody who has locked the core already.
+    /// Looks up the records of a transaction that is going to be submitted, and run by this very thread unless others are
+    /// faster: what is done beforehand doesn't keep those waiting who come after it.
+    pub(crate) fn look_ahead<'e>(&'e self, executor: &'e Executor, footprint: &Arc<Footprint>) -> Ahead<'e> {
+        let (session, pinned) = (Session::new(self, executor), pin());
+        // SAFETY: `Ahead` isn't sent to another thread, since its guard can't be, and keeps the thread pinned.
+        session.execution(|execution| unsafe { execution.look_ahead(footprint, &pinned) });
+        Ahead { session, pinned }
+    }
+
+    /// As [`Engine::run_ready`], for somebody who has locked the core already, and may have looked ahead.
     pub(crate) fn run_from<'e>(
         &'e self,
         executor: &'e Executor,
         mut core: MutexGuard<'e, Core>,
+        ahead: Option<Ahead<'e>>,
         is_enough: &dyn Fn() -> bool,
     ) -> bool {
         let store = &self.inner.store;
@@ -54,7 +71,7 @@ impl Engine {
             executor.let_go(core);
             return false;
         }
-        let mut session: Option<Session<'_>> = None;
+        let (mut session, mut pinned) = ahead.map(|ahead| (ahead.session, ahead.pinned)).unzip();
         let mut last: Option<(Finished, Guard)> = None;
         let mut has_run = false;
         loop {
@@ -78,12 +95,13 @@ impl Engine {
             };
             let guard = pin();
             let mut finished = session.run(runnable, &guard);
+            drop(pinned.take());
             has_run = true;
             core = executor.core();
             if core.finish(&finished, store) {
                 executor.epoch_ended.notify_all();
             }
-            executor.has_finished(finished.runnable.place.at);
+            executor.has_finished(finished.runnable.place.at, &mut core);
             drop(finished.recording.take());
             core.answer(&finished);
             last = Some((finished, guard));

@@ -2,22 +2,18 @@
 
 use synod_txn::Footprint;
 
-use super::Directory;
+use super::{AnyJob, Directory};
 use crate::{KeyRange, Result, Table};
 
 /// Collects what a procedure will read and write: keys, also those that aren't there, and ranges of keys. Whatever is
 /// written may be read, too.
 pub struct Declaration<'a> {
     directory: &'a Directory,
-    footprint: Footprint,
+    footprint: &'a mut Footprint,
     is_unknown: bool,
 }
 
 impl<'a> Declaration<'a> {
-    pub(crate) fn new(directory: &'a Directory) -> Self {
-        Declaration { directory, footprint: Footprint::default(), is_unknown: false }
-    }
-
     /// A table, for those who declare more than one key in it.
     ///
     /// # Errors
@@ -82,10 +78,13 @@ impl<'a> Declaration<'a> {
     pub fn unknown(&mut self) {
         self.is_unknown = true;
     }
+}
 
-    /// The footprint, sealed; `None` if it is unknown.
-    pub(crate) fn finish(mut self) -> Option<Footprint> {
-        self.footprint.seal();
-        (!self.is_unknown).then_some(self.footprint)
-    }
+/// Fills a footprint with what a job declares, and seals it; false if it is unknown.
+pub(crate) fn declare(job: &dyn AnyJob, directory: &Directory, footprint: &mut Footprint) -> Result<bool> {
+    let mut declaration = Declaration { directory, footprint, is_unknown: false };
+    job.declare(&mut declaration)?;
+    let is_known = !declaration.is_unknown;
+    footprint.seal();
+    Ok(is_known)
 }

@@ -4,11 +4,18 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
+use smallvec::SmallVec;
 use synod_storage::Timestamp;
 
 use super::answer::HasAnswer;
 use super::{Answer, Declaration, Executed, Position, Procedure, View};
 use crate::{Error, Result};
+
+/// So many bytes of arguments take no memory of their own.
+const ARGUMENTS_INLINE: usize = 256;
+
+/// The arguments of a procedure, as the log has them.
+pub(crate) type Arguments = SmallVec<[u8; ARGUMENTS_INLINE]>;
 
 /// What is to become of what a procedure has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +43,8 @@ pub(crate) trait AnyJob: Send + Sync {
     /// When it was handed in, as the history counts moments.
     fn submitted(&self) -> u64;
 
-    /// Appends the arguments, as the log has them.
-    fn encode(&self, bytes: &mut Vec<u8>) -> Result<()>;
+    /// The arguments, as the log has them.
+    fn encode(&self) -> Result<Arguments>;
 
     fn declare(&self, declaration: &mut Declaration<'_>) -> Result<()>;
 
@@ -82,10 +89,21 @@ impl<P: Procedure> AnyJob for Job<P> {
         self.submitted
     }
 
-    fn encode(&self, bytes: &mut Vec<u8>) -> Result<()> {
-        let encoded = postcard::to_extend(&self.procedure, std::mem::take(bytes));
-        *bytes = encoded.map_err(|error| arguments_error::<P>(&error))?;
-        Ok(())
+    fn encode(&self) -> Result<Arguments> {
+        let mut arguments = Arguments::from_elem(0, ARGUMENTS_INLINE);
+        // Those that fit are put down byte by byte, which is faster where there is always room.
+        let encoded = match postcard::to_slice(&self.procedure, &mut arguments) {
+            Ok(used) => {
+                let length = used.len();
+                arguments.truncate(length);
+                Ok(arguments)
+            }
+            Err(postcard::Error::SerializeBufferFull) => {
+                postcard::to_stdvec(&self.procedure).map(Arguments::from_vec)
+            }
+            Err(error) => Err(error),
+        };
+        encoded.map_err(|error| arguments_error::<P>(&error))
     }
 
     fn declare(&self, declaration: &mut Declaration<'_>) -> Result<()> {

@@ -33,6 +33,7 @@ use crate::Result;
 
 pub(crate) use answer::Answer;
 pub use declaration::Declaration;
+pub(crate) use declaration::declare;
 pub(crate) use job::{AnyJob, Job, Verdict};
 pub(crate) use library::Library;
 pub(crate) use submit::Directory;

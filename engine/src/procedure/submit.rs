@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 use synod_storage::Timestamp;
 use synod_txn::{Durability, Footprint, Isolation, Reconnaissance, Snapshot as StoreSnapshot};
 
-use super::job::run_caught;
-use super::{Answer, AnyJob, Declaration, Executed, Job, Position, Procedure, Ticket, View};
+use super::job::{Arguments, run_caught};
+use super::{Answer, AnyJob, Executed, Job, Position, Procedure, Ticket, View, declare};
 use crate::deterministic::Scheduled;
 use crate::transact::TransactOptions;
 use crate::transaction::Body;
@@ -15,9 +15,6 @@ use crate::{Engine, Error, Result, Table, Transaction, TransactionOptions};
 
 /// How often a footprint is found out on a snapshot. If it has moved every time, whole tables are locked instead.
 const RECONNAISSANCES_MAX: u32 = 8;
-
-/// Room for so many bytes of arguments is made at first: they come byte by byte.
-const ARGUMENTS_EXPECTED: usize = 256;
 
 /// The tables, by name, as of some moment.
 #[derive(Default)]
@@ -166,24 +163,30 @@ impl Engine {
         is_enough: Option<&dyn Fn() -> bool>,
     ) -> Result<()> {
         let Some(executor) = &self.inner.executor else { return Err(Error::Closed) };
-        let mut arguments = Vec::new();
-        if self.inner.store.log().is_some() {
-            arguments.reserve(ARGUMENTS_EXPECTED);
-            job.encode(&mut arguments)?;
-        }
+        let is_logged = self.inner.store.log().is_some();
+        let arguments = if is_logged { job.encode()? } else { Arguments::new() };
         loop {
             let directory = self.directory();
-            let (footprint, reconnaissances) = match self.declared(&*job, reconnaissances, &directory)? {
-                Some(footprint) => (footprint, 0),
-                None => (self.found(&*job, reconnaissances, &directory)?, reconnaissances + 1),
+            // It is filled where it stays.
+            let mut footprint = Arc::<Footprint>::default();
+            let to_fill = Arc::get_mut(&mut footprint).expect("nobody else has it yet");
+            let is_declared = reconnaissances == 0 && declare(&*job, &directory, to_fill)?;
+            if !is_declared {
+                footprint = Arc::new(self.found(&*job, reconnaissances, &directory)?);
+            }
+            let scheduled = Scheduled {
+                footprint,
+                job: job.clone(),
+                reconnaissances: if is_declared { 0 } else { reconnaissances + 1 },
+                is_replayed: false,
+                position: Position { epoch: 0, index: 0 },
             };
-            let (job, footprint) = (job.clone(), Arc::new(footprint));
-            let position = Position { epoch: 0, index: 0 };
-            let scheduled = Scheduled { footprint, job, reconnaissances, is_replayed: false, position };
+            let may_run = is_enough.is_some() && executor.may_enter();
+            let ahead = may_run.then(|| self.look_ahead(executor, &scheduled.footprint));
             // If not, a table was created or dropped meanwhile: what was declared may be wrong.
             if let Some(core) = executor.submit(self, scheduled, &arguments, &directory)? {
                 match is_enough {
-                    Some(is_enough) => _ = self.run_from(executor, core, is_enough),
+                    Some(is_enough) => _ = self.run_from(executor, core, ahead, is_enough),
                     None => executor.let_go(core),
                 }
                 return Ok(());
@@ -204,21 +207,6 @@ impl Engine {
                 waiter.wake();
             }
         }
-    }
-
-    /// The footprint that a job declares; `None` if it is unknown.
-    fn declared(
-        &self,
-        job: &dyn AnyJob,
-        reconnaissances: u32,
-        directory: &Directory,
-    ) -> Result<Option<Footprint>> {
-        if reconnaissances > 0 {
-            return Ok(None);
-        }
-        let mut declaration = Declaration::new(directory);
-        job.declare(&mut declaration)?;
-        Ok(declaration.finish())
     }
 
     /// The footprint that a job has when it runs on a snapshot; in the end, everything.

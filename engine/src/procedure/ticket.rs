@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use synod_storage::sync::{Thread, current, park, spin};
+use synod_storage::sync::{Thread, current, give_way, park, spin};
 use synod_txn::{CommitReceipt, Durability};
 
 use super::answer::HasAnswer;
@@ -100,24 +100,29 @@ impl<T> Ticket<T> {
 impl Engine {
     /// Waits until a procedure has been executed.
     pub(super) fn wait_for_execution<T>(&self, answer: &Answer<T>) {
+        let Some(executor) = &self.inner.executor else { return };
         let is_there = || answer.is_there();
         let mut round = 0;
         let mut is_called = false;
         while !is_there() {
             // Whatever comes of this, it is known to others if there is more to run.
             is_called = false;
-            let may_run = self.inner.executor.as_ref().is_some_and(|executor| executor.may_run());
-            if may_run && self.run_ready(&is_there) {
+            if executor.may_run() && self.run_ready(&is_there) {
                 round = 0;
             } else if round < LOOKS_AWAKE {
-                spin(round);
+                // Where as many are at work as may be, one of them may need this processor.
+                if executor.may_enter() {
+                    spin(round);
+                } else {
+                    give_way();
+                }
                 round += 1;
             } else {
                 is_called = self.sleep_until(answer);
                 round = 0;
             }
         }
-        if is_called && let Some(executor) = &self.inner.executor {
+        if is_called {
             // Somebody counts on this thread, which doesn't need to run anything any more.
             executor.pass_on_what_is_left();
         }

@@ -35,7 +35,10 @@ impl Index {
     ) {
         for start in (0..count).step_by(SIDE_BY_SIDE) {
             let end = count.min(start + SIDE_BY_SIDE);
-            let lookups: [_; SIDE_BY_SIDE] = std::array::from_fn(|at| lookup((start + at).min(end - 1)));
+            let mut lookups = [lookup(start); SIDE_BY_SIDE];
+            for (at, place) in lookups[..end - start].iter_mut().enumerate().skip(1) {
+                *place = lookup(start + at);
+            }
             let lookups = &lookups[..end - start];
             let mut places: [Place<'g>; SIDE_BY_SIDE] = [None; SIDE_BY_SIDE];
             for at in 0..lookups.len() {

@@ -231,6 +231,12 @@ pub const MUTATIONS: &[Mutation] = &[
         "                change = change.wrapping_add(new).wrapping_sub(if new == 0 { 0 } else { old });",
     ),
     confuses(
+        "a record that came in after somebody had looked ahead is missed",
+        "txn/src/deterministic/execution.rs",
+        "            self.find_changed_records(guard);\n",
+        "",
+    ),
+    confuses(
         "what comes later in the order is seen before what comes earlier",
         "engine/src/deterministic/core.rs",
         "self.held_at.unwrap_or(self.executed));",
@@ -239,7 +245,7 @@ pub const MUTATIONS: &[Mutation] = &[
     confuses(
         "a snapshot may lack what was answered",
         "engine/src/deterministic/session.rs",
-        "            executor.has_finished(finished.runnable.place.at);\n",
+        "            executor.has_finished(finished.runnable.place.at, &mut core);\n",
         "",
     ),
     confuses(

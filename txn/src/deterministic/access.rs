@@ -34,8 +34,7 @@ impl Execution {
     ) -> Result<()> {
         check_key(key)?;
         let place = self.place(table, key, intent != Intent::Read)?;
-        let guard = pin();
-        visit(self.record(place, table, key, &guard).and_then(|record| self.seen(record)));
+        visit(self.record(place, table, key).and_then(|record| self.seen(record)));
         Ok(())
     }
 
@@ -49,21 +48,21 @@ impl Execution {
         check_key(key)?;
         check_value(value.unwrap_or_default())?;
         let place = self.place(table, key, true)?;
-        let guard = pin();
         // What is to be inserted is mostly absent: then a look at what is there would be wasted.
         let found = match (place, expect) {
             (Place::InRange, Expect::Absent) => None,
-            _ => self.record(place, table, key, &guard).filter(|record| has_value(*record)),
+            _ => self.record(place, table, key).filter(|record| has_value(*record)),
         };
         let mut had_value = found.is_some();
         match (found, value) {
             (Some(_), _) if expect == Expect::Absent => return Err(key_exists(table, key)),
-            (Some(record), _) => self.link(table, record, value, &guard),
+            (Some(record), _) => self.link(table, record, value),
             (None, Some(value)) => {
+                let guard = pin();
                 let record = keep_or_insert(table, key, value.len(), &guard);
                 had_value = has_value(record);
                 if !had_value {
-                    self.link(table, record, Some(value), &guard);
+                    self.link(table, record, Some(value));
                 }
                 // Release: the collector that finds it free sees the value.
                 record.word().store(0, Ordering::Release);
@@ -126,11 +125,8 @@ impl Execution {
     fn place(&mut self, table: &Table, key: &[u8], writes: bool) -> Result<Place> {
         let (footprint, id) = (&self.footprint, table.id());
         // What is read is often written next.
-        let index = match self.last_found {
-            Some(last) if footprint.is_key(last, id, key) => Some(last),
-            _ => footprint.find(id, key),
-        };
-        self.last_found = index;
+        let index = footprint.find_after(self.last_found, id, key);
+        self.last_found = index.unwrap_or(self.last_found);
         let may = match writes {
             true => index.is_some_and(|index| footprint.is_write(index)) || footprint.covers_write(id, key),
             false => index.is_some() || footprint.covers_read(id, key),
@@ -149,17 +145,19 @@ impl Execution {
         Error::OutsideFootprint { table: table.name().to_owned(), key: key.map(<[u8]>::to_vec), writes }
     }
 
+    /// The record of a key, for as long as the transaction runs.
     #[inline]
-    fn record<'g>(&self, place: Place, table: &'g Table, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
-        match place {
-            // SAFETY: it was found, or inserted, while the thread has been pinned as it still is.
-            Place::Key(index) => self.records[index].map(|record| unsafe { record.get() }),
-            Place::InRange => table.index().get(key, guard),
-        }
+    fn record<'t>(&self, place: Place, table: &Table, key: &[u8]) -> Option<Record<'t>> {
+        let record = match place {
+            Place::Key(index) => self.records[index],
+            Place::InRange => table.index().get(key, &pin()).map(Record::ptr),
+        };
+        // SAFETY: it was found, or inserted, while the thread has been pinned as it still is, by the caller of `begin`.
+        record.map(|record| unsafe { record.get() })
     }
 
     /// Links a pending version in front of a record that stays in the index.
-    fn link(&mut self, table: &Table, record: Record<'_>, value: Option<&[u8]>, guard: &Guard) {
+    fn link(&mut self, table: &Table, record: Record<'_>, value: Option<&[u8]>) {
         self.write_count += 1;
         let head = record.head();
         let own = head.and_then(|head| Some((head, own_index(head)?)));
@@ -168,7 +166,7 @@ impl Execution {
                 let version = self.make(record, value, index, head.next());
                 self.writes[index as usize].version = version.ptr();
                 // SAFETY: it has just been unlinked, and its entry was replaced.
-                unsafe { head.retire(guard) };
+                unsafe { head.retire(&pin()) };
             }
             _ => {
                 let index = self.writes.len() as u32;
@@ -219,7 +217,7 @@ impl Execution {
     }
 }
 
-fn has_value(record: Record<'_>) -> bool {
+pub(super) fn has_value(record: Record<'_>) -> bool {
     record.head().is_some_and(|version| version.value().is_some())
 }
 

@@ -24,6 +24,7 @@ use synod_storage::index::Index;
 use synod_storage::{Record, RecordPtr, Table, TableId, Timestamp, Version, VersionPtr};
 
 use super::Footprint;
+use super::access::has_value;
 use super::state_hash::{key_hash, record_hash};
 use crate::locking::commit::COLLECTED_PER_WRITE;
 use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoint, Visit, VisitKey};
@@ -37,13 +38,15 @@ pub struct Execution {
     at: Timestamp,
     /// For each key of the footprint its record, if there is one.
     pub(super) records: Vec<Option<RecordPtr>>,
+    /// The records were looked up before the transaction's turn.
+    is_ahead: bool,
     /// Every pending version, oldest first.
     pub(super) writes: Vec<Write>,
     savepoints: Vec<(u64, usize)>,
     savepoint_serial: u64,
     pub(super) write_count: u64,
-    /// The place in the footprint of the key that was asked for last.
-    pub(super) last_found: Option<usize>,
+    /// The place in the footprint of the key that was found last.
+    pub(super) last_found: usize,
     /// It has asked for something outside of its footprint.
     pub(super) has_strayed: bool,
 }
@@ -88,13 +91,26 @@ impl Execution {
             slot: 0,
             at: Timestamp::MIN,
             records,
+            is_ahead: false,
             writes,
             savepoints: Vec::new(),
             savepoint_serial: 0,
             write_count: 0,
-            last_found: None,
+            last_found: 0,
             has_strayed: false,
         }
+    }
+
+    /// Looks up the records of a transaction that may not have its turn yet, so that it takes less time when it has. If
+    /// another one is begun next, that was in vain.
+    ///
+    /// # Safety
+    /// Until then the thread stays pinned by `guard`, and this isn't sent to another thread.
+    pub unsafe fn look_ahead(&mut self, footprint: &Arc<Footprint>, guard: &Guard) {
+        debug_assert!(self.writes.is_empty(), "the last one has ended");
+        self.footprint.clone_from(footprint);
+        self.find_records(guard);
+        self.is_ahead = true;
     }
 
     /// Begins the transaction that commits at `at`, and looks up its records. Takes a slot of the registry.
@@ -108,16 +124,33 @@ impl Execution {
     pub unsafe fn begin(&mut self, footprint: &Arc<Footprint>, at: Timestamp, guard: &Guard) -> Result<()> {
         debug_assert!(self.writes.is_empty(), "the last one has ended");
         self.slot = self.store.registry().claim(at.0)?;
-        self.footprint.clone_from(footprint);
         self.at = at;
         self.has_strayed = false;
-        self.last_found = None;
-        self.records.clear();
-        self.find_records(guard);
+        self.last_found = 0;
+        let is_ahead = std::mem::take(&mut self.is_ahead);
+        if is_ahead && Arc::ptr_eq(&self.footprint, footprint) {
+            self.find_changed_records(guard);
+        } else {
+            self.footprint.clone_from(footprint);
+            self.find_records(guard);
+        }
         Ok(())
     }
 
+    /// Looks those records up again that may be others than when somebody looked ahead: only one without a value leaves
+    /// the index, and only then another one comes in.
+    fn find_changed_records(&mut self, guard: &Guard) {
+        for (index, found) in self.records.iter_mut().enumerate() {
+            // SAFETY: the thread has been pinned since it was found.
+            if found.is_none_or(|record| !has_value(unsafe { record.get() })) {
+                let (table, key) = self.footprint.key(index);
+                *found = table.index().get(key, guard).map(Record::ptr);
+            }
+        }
+    }
+
     fn find_records(&mut self, guard: &Guard) {
+        self.records.clear();
         let (footprint, records) = (&self.footprint, &mut self.records);
         let lookup = |index| {
             let (table, key) = footprint.key(index);

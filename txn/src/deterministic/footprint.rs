@@ -53,6 +53,8 @@ struct KeyAccess {
     /// Where the key is in `bytes`.
     start: u32,
     length: u32,
+    /// How many were declared before it; once sealed, the index of the one that was declared after it, as a guess.
+    next: u32,
 }
 
 impl KeyAccess {
@@ -171,6 +173,7 @@ impl Footprint {
             place: self.place(table, write),
             start: self.bytes.len() as u32,
             length: key.len() as u32,
+            next: self.keys.len() as u32,
         };
         self.keys.push(access);
         self.bytes.extend_from_slice(key);
@@ -208,8 +211,24 @@ impl Footprint {
         self.keys.sort_unstable_by_key(|access| access.hash);
         if self.keys.windows(2).any(|pair| pair[0].hash == pair[1].hash) {
             self.merge_duplicates();
+        } else {
+            self.link_in_order_of_declaration();
         }
         self.sealed = true;
+    }
+
+    /// Notes for each key which one was declared after it: procedures mostly ask for them in the order in which they have
+    /// declared them.
+    fn link_in_order_of_declaration(&mut self) {
+        let mut declared: SmallVec<[u32; KEYS_INLINE]> = SmallVec::from_elem(0, self.keys.len());
+        for (index, access) in self.keys.iter().enumerate() {
+            // Sealed before, and added to: then some guesses are wrong.
+            declared[access.next as usize] = index as u32;
+        }
+        for access in &mut self.keys {
+            // The first one comes after the last one: they are often gone through again.
+            access.next = *declared.get(access.next as usize + 1).unwrap_or(&declared[0]);
+        }
     }
 
     #[cold]
@@ -221,6 +240,7 @@ impl Footprint {
             kept.place |= if is_same { later.place & 1 } else { 0 };
             is_same
         });
+        keys.iter_mut().for_each(|access| access.next = 0);
     }
 
     /// Whether it is sealed.
@@ -264,10 +284,22 @@ impl Footprint {
         self.keys[index].is_write()
     }
 
-    /// Whether the key at `index` is this one.
+    /// As [`Footprint::find`], for somebody who has found the key at `last` before: it costs less if this one is the same
+    /// one, or was declared next.
     #[inline]
-    pub(super) fn is_key(&self, index: usize, table: TableId, key: &[u8]) -> bool {
-        self.keys[index].table == table && self.keys[index].key(&self.bytes) == key
+    pub(super) fn find_after(&self, last: usize, table: TableId, key: &[u8]) -> Option<usize> {
+        let (keys, prefix) = (&*self.keys, prefix(key));
+        let is_it = |access: &KeyAccess| {
+            access.prefix == prefix
+                && access.length as usize == key.len()
+                && access.table == table
+                && (key.len() <= size_of_val(&prefix) || access.key(&self.bytes) == key)
+        };
+        match keys.get(last) {
+            Some(found) if is_it(found) => Some(last),
+            Some(found) if is_it(&keys[found.next as usize]) => Some(found.next as usize),
+            _ => self.find(table, key),
+        }
     }
 
     /// The index of a key that was declared by itself, rather than as part of a range. Costs a hash and a

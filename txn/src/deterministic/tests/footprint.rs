@@ -56,6 +56,10 @@ proptest! {
                 let found = footprint.find(table, &key);
                 let expected = expected.get(&(table, key.clone()));
                 prop_assert_eq!(found.map(|index| footprint.is_write(index)), expected.copied());
+                // Whatever was found before, rightly or not.
+                for last in 0..=footprint.len() {
+                    prop_assert_eq!(footprint.find_after(last, table, &key), found);
+                }
                 if let Some(index) = found {
                     let (found_table, found_key) = footprint.key(index);
                     prop_assert_eq!((found_table.id(), found_key), (table, &*key));
