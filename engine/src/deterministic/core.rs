@@ -58,6 +58,12 @@ pub(crate) struct Runnable {
     pub(crate) place: Place,
 }
 
+impl Runnable {
+    pub(crate) fn footprint(&self) -> &Arc<Footprint> {
+        &self.place.scheduled.footprint
+    }
+}
+
 /// What became of a transaction that has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -47,6 +47,7 @@ pub(crate) use self::core::{Core, Scheduled};
 use self::local_log::LocalLog;
 pub(crate) use self::replay::Replayed;
 pub use self::replay::ReplayedEpoch;
+pub(crate) use self::session::Ahead;
 
 /// How the deterministic mode works.
 #[derive(Clone)]

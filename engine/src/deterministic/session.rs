@@ -28,9 +28,10 @@ struct Session<'e> {
     replaced: Vec<Replaced>,
 }
 
-/// A session that has looked up the records of a transaction which isn't in the order yet.
+/// A session that has looked up the records of a transaction before its turn.
 pub(crate) struct Ahead<'e> {
     session: Session<'e>,
+    footprint: Arc<Footprint>,
     /// Since then.
     pinned: Guard,
 }
@@ -46,7 +47,7 @@ impl Engine {
     /// be run now.
     pub(crate) fn run_ready(&self, is_enough: &dyn Fn() -> bool) -> bool {
         let Some(executor) = &self.inner.executor else { return false };
-        self.run_from(executor, executor.core(), None, is_enough)
+        self.run_from(executor, executor.core(), &mut None, is_enough)
     }
 
     /// Looks up the records of a transaction that is going to be submitted, and run by this very thread unless others are
@@ -55,15 +56,16 @@ impl Engine {
         let (session, pinned) = (Session::new(self, executor), pin());
         // SAFETY: `Ahead` isn't sent to another thread, since its guard can't be, and keeps the thread pinned.
         session.execution(|execution| unsafe { execution.look_ahead(footprint, &pinned) });
-        Ahead { session, pinned }
+        Ahead { session, footprint: footprint.clone(), pinned }
     }
 
-    /// As [`Engine::run_ready`], for somebody who has locked the core already, and may have looked ahead.
+    /// As [`Engine::run_ready`], for somebody who has locked the core already, and may have looked ahead for one that may be
+    /// among them.
     pub(crate) fn run_from<'e>(
         &'e self,
         executor: &'e Executor,
         mut core: MutexGuard<'e, Core>,
-        ahead: Option<Ahead<'e>>,
+        ahead: &mut Option<Ahead<'e>>,
         is_enough: &dyn Fn() -> bool,
     ) -> bool {
         let store = &self.inner.store;
@@ -71,7 +73,7 @@ impl Engine {
             executor.let_go(core);
             return false;
         }
-        let (mut session, mut pinned) = ahead.map(|ahead| (ahead.session, ahead.pinned)).unzip();
+        let mut session: Option<Session<'_>> = None;
         let mut last: Option<(Finished, Guard)> = None;
         let mut has_run = false;
         loop {
@@ -83,8 +85,9 @@ impl Engine {
             served.into_iter().for_each(Waker::wake);
             executor.help_write(store);
             // Only now, with the core unlocked.
-            let session = session.get_or_insert_with(|| Session::new(self, executor));
-            let has_restarted = last.take().is_some_and(|(last, guard)| session.clear_away(last, &guard));
+            let cleared = last.take().zip(session.as_mut());
+            let has_restarted =
+                cleared.is_some_and(|((last, guard), session)| session.clear_away(last, &guard));
             let Some(runnable) = runnable else {
                 leftover.into_iter().for_each(|leftover| executor.pass_on(leftover));
                 if has_restarted {
@@ -94,8 +97,15 @@ impl Engine {
                 return has_run;
             };
             let guard = pin();
-            let mut finished = session.run(runnable, &guard);
-            drop(pinned.take());
+            // Pinned until it has run.
+            let mut pinned = None;
+            if let Some(ahead) = ahead.take_if(|ahead| Arc::ptr_eq(&ahead.footprint, runnable.footprint())) {
+                session = Some(ahead.session);
+                pinned = Some(ahead.pinned);
+            }
+            let mut finished =
+                session.get_or_insert_with(|| Session::new(self, executor)).run(runnable, &guard);
+            drop(pinned);
             has_run = true;
             core = executor.core();
             if core.finish(&finished, store) {

@@ -8,7 +8,7 @@ use synod_txn::{Durability, Footprint, Isolation, Reconnaissance, Snapshot as St
 
 use super::job::{Arguments, run_caught};
 use super::{Answer, AnyJob, Executed, Job, Position, Procedure, Ticket, View, declare};
-use crate::deterministic::Scheduled;
+use crate::deterministic::{Ahead, Scheduled};
 use crate::transact::TransactOptions;
 use crate::transaction::Body;
 use crate::{Engine, Error, Result, Table, Transaction, TransactionOptions};
@@ -62,8 +62,8 @@ impl Engine {
             return self.run_now(options, &procedure)?.wait();
         }
         let job = self.job(procedure);
-        self.sequence(job.clone(), 0, Some(&|| job.answer.is_there()))?;
-        self.wait_for_execution(&job.answer);
+        let ahead = self.sequence(job.clone(), 0, Some(&|| job.answer.is_there()))?;
+        self.wait_for_execution(&job.answer, ahead);
         if let Some(handle) = self.durability_of(&job.answer, durability) {
             handle.wait()?;
         }
@@ -155,13 +155,14 @@ impl Engine {
     }
 
     /// Puts a job into the order. `reconnaissances` says how often its footprint was found out before. If the caller is going
-    /// to wait, until `is_enough` says so, it begins to run what there is to run.
+    /// to wait, until `is_enough` says so, it begins to run what there is to run; what it has looked up beforehand is handed
+    /// back if it hasn't come to that.
     fn sequence(
         &self,
         job: Arc<dyn AnyJob>,
         reconnaissances: u32,
         is_enough: Option<&dyn Fn() -> bool>,
-    ) -> Result<()> {
+    ) -> Result<Option<Ahead<'_>>> {
         let Some(executor) = &self.inner.executor else { return Err(Error::Closed) };
         let is_logged = self.inner.store.log().is_some();
         let arguments = if is_logged { job.encode()? } else { Arguments::new() };
@@ -182,14 +183,14 @@ impl Engine {
                 position: Position { epoch: 0, index: 0 },
             };
             let may_run = is_enough.is_some() && executor.may_enter();
-            let ahead = may_run.then(|| self.look_ahead(executor, &scheduled.footprint));
+            let mut ahead = may_run.then(|| self.look_ahead(executor, &scheduled.footprint));
             // If not, a table was created or dropped meanwhile: what was declared may be wrong.
             if let Some(core) = executor.submit(self, scheduled, &arguments, &directory)? {
                 match is_enough {
-                    Some(is_enough) => _ = self.run_from(executor, core, ahead, is_enough),
+                    Some(is_enough) => _ = self.run_from(executor, core, &mut ahead, is_enough),
                     None => executor.let_go(core),
                 }
-                return Ok(());
+                return Ok(ahead);
             }
         }
     }

@@ -10,6 +10,7 @@ use synod_txn::{CommitReceipt, Durability};
 
 use super::answer::HasAnswer;
 use super::{Answer, Executed};
+use crate::deterministic::Ahead;
 use crate::{CommitHandle, Engine, Result};
 
 /// How often a thread looks for its answer before it sleeps: some ten microseconds, as long as a few procedures take.
@@ -87,7 +88,7 @@ impl<T> Ticket<T> {
     }
 
     fn wait_for_execution(&self) {
-        self.engine.wait_for_execution(self.answer.answer());
+        self.engine.wait_for_execution(self.answer.answer(), None);
     }
 
     /// What there is to wait for now that the answer is there.
@@ -98,8 +99,8 @@ impl<T> Ticket<T> {
 }
 
 impl Engine {
-    /// Waits until a procedure has been executed.
-    pub(super) fn wait_for_execution<T>(&self, answer: &Answer<T>) {
+    /// Waits until a procedure has been executed, for which somebody may have looked ahead.
+    pub(super) fn wait_for_execution<'e, T>(&'e self, answer: &Answer<T>, mut ahead: Option<Ahead<'e>>) {
         let Some(executor) = &self.inner.executor else { return };
         let is_there = || answer.is_there();
         let mut round = 0;
@@ -107,7 +108,7 @@ impl Engine {
         while !is_there() {
             // Whatever comes of this, it is known to others if there is more to run.
             is_called = false;
-            if executor.may_run() && self.run_ready(&is_there) {
+            if executor.may_run() && self.run_from(executor, executor.core(), &mut ahead, &is_there) {
                 round = 0;
             } else if round < LOOKS_AWAKE {
                 // Where as many are at work as may be, one of them may need this processor.
@@ -118,6 +119,8 @@ impl Engine {
                 }
                 round += 1;
             } else {
+                // Not while pinned.
+                ahead = None;
                 is_called = self.sleep_until(answer);
                 round = 0;
             }
