@@ -31,7 +31,6 @@ struct Session<'e> {
 /// A session that has looked up the records of a transaction before its turn.
 pub(crate) struct Ahead<'e> {
     session: Session<'e>,
-    footprint: Arc<Footprint>,
     /// Since then.
     pinned: Guard,
 }
@@ -56,7 +55,7 @@ impl Engine {
         let (session, pinned) = (Session::new(self, executor), pin());
         // SAFETY: `Ahead` isn't sent to another thread, since its guard can't be, and keeps the thread pinned.
         session.execution(|execution| unsafe { execution.look_ahead(footprint, &pinned) });
-        Ahead { session, footprint: footprint.clone(), pinned }
+        Ahead { session, pinned }
     }
 
     /// As [`Engine::run_ready`], for somebody who has locked the core already, and may have looked ahead for one that may be
@@ -96,16 +95,15 @@ impl Engine {
                 }
                 return has_run;
             };
-            let guard = pin();
-            // Pinned until it has run.
-            let mut pinned = None;
-            if let Some(ahead) = ahead.take_if(|ahead| Arc::ptr_eq(&ahead.footprint, runnable.footprint())) {
-                session = Some(ahead.session);
-                pinned = Some(ahead.pinned);
-            }
-            let mut finished =
-                session.get_or_insert_with(|| Session::new(self, executor)).run(runnable, &guard);
-            drop(pinned);
+            let guard = match ahead.take_if(|ahead| ahead.is_for(runnable.footprint())) {
+                Some(ahead) => {
+                    session = Some(ahead.session);
+                    ahead.pinned
+                }
+                None => pin(),
+            };
+            let session = session.get_or_insert_with(|| Session::new(self, executor));
+            let mut finished = session.run(runnable, &guard);
             has_run = true;
             core = executor.core();
             if core.finish(&finished, store) {
@@ -116,6 +114,12 @@ impl Engine {
             core.answer(&finished);
             last = Some((finished, guard));
         }
+    }
+}
+
+impl Ahead<'_> {
+    fn is_for(&self, footprint: &Arc<Footprint>) -> bool {
+        self.session.execution(|execution| execution.has_looked_ahead(footprint))
     }
 }
 

@@ -113,27 +113,32 @@ impl Execution {
         self.is_ahead = true;
     }
 
+    /// Whether [`Execution::look_ahead`] was for the transaction with this footprint, and nothing was begun since.
+    pub fn has_looked_ahead(&self, footprint: &Arc<Footprint>) -> bool {
+        self.is_ahead && Arc::ptr_eq(&self.footprint, footprint)
+    }
+
     /// Begins the transaction that commits at `at`, and looks up its records. Takes a slot of the registry.
+    ///
+    /// # Errors
+    /// If all slots are taken.
     ///
     /// # Safety
     /// Until it has been committed or undone, the thread stays pinned by `guard`, this isn't sent to another thread, and
     /// nobody else reads or writes what is in the footprint, but for snapshots of the time before `at`.
-    ///
-    /// # Errors
-    /// If all slots are taken.
     pub unsafe fn begin(&mut self, footprint: &Arc<Footprint>, at: Timestamp, guard: &Guard) -> Result<()> {
         debug_assert!(self.writes.is_empty(), "the last one has ended");
         self.slot = self.store.registry().claim(at.0)?;
         self.at = at;
         self.has_strayed = false;
         self.last_found = 0;
-        let is_ahead = std::mem::take(&mut self.is_ahead);
-        if is_ahead && Arc::ptr_eq(&self.footprint, footprint) {
+        if self.has_looked_ahead(footprint) {
             self.find_changed_records(guard);
         } else {
             self.footprint.clone_from(footprint);
             self.find_records(guard);
         }
+        self.is_ahead = false;
         Ok(())
     }
 
