@@ -2,15 +2,24 @@
 
 const CACHE_LINE_BYTES: usize = 64;
 
-/// Asks for the first `bytes` bytes at `address` to be brought into the cache. Never faults.
+/// Asks for the lines in which the first `bytes` bytes at `address` lie to be brought into the cache. Never faults.
 #[inline]
 pub(crate) fn prefetch<T>(address: *const T, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for offset in (0..bytes).step_by(CACHE_LINE_BYTES) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch is a hint; it reads nothing, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>().wrapping_add(offset)) };
+    let before = address.addr() % CACHE_LINE_BYTES;
+    let first_line = address.cast::<i8>().wrapping_sub(before);
+    for offset in (0..before + bytes).step_by(CACHE_LINE_BYTES) {
+        prefetch_line(first_line.wrapping_add(offset));
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (address, bytes, CACHE_LINE_BYTES);
 }
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn prefetch_line(address: *const i8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch is a hint; it reads nothing, whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn prefetch_line(_: *const i8) {}

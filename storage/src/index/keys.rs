@@ -36,9 +36,12 @@ pub(super) fn head(key: &[u8], skip: usize) -> u64 {
     if let Some(bytes) = rest.first_chunk::<HEAD_BYTES>() {
         return u64::from_be_bytes(*bytes);
     }
-    let mut padded = [0; HEAD_BYTES];
-    padded[..rest.len()].copy_from_slice(rest);
-    u64::from_be_bytes(padded)
+    match key.last_chunk::<HEAD_BYTES>() {
+        Some(_) if rest.is_empty() => 0,
+        // The end of a key that is long enough itself: its last bytes, with zeros moved in from behind.
+        Some(last) => u64::from_be_bytes(*last) << (8 * (HEAD_BYTES - rest.len())),
+        None => (0..HEAD_BYTES).fold(0, |head, at| head << 8 | u64::from(*rest.get(at).unwrap_or(&0))),
+    }
 }
 
 /// How many bytes two keys share at their start.
@@ -170,6 +173,15 @@ mod tests {
         assert_eq!(head(b"prefix:abcdefgh!", 7), u64::from_be_bytes(*b"abcdefgh"));
         assert_eq!(head(b"prefix:abc", 7), u64::from_be_bytes(*b"abc\0\0\0\0\0"));
         assert_eq!(head(b"short", 7), 0);
+        assert_eq!(head(b"prefix:abc", 10), 0);
+        let key = b"0123456789";
+        for skip in 0..=11 {
+            for end in 0..=key.len() {
+                let mut padded = [0; HEAD_BYTES];
+                key[..end].iter().skip(skip).zip(&mut padded).for_each(|(from, to)| *to = *from);
+                assert_eq!(head(&key[..end], skip), u64::from_be_bytes(padded), "{end} bytes from {skip}");
+            }
+        }
     }
 
     #[test]
