@@ -53,16 +53,18 @@ pub(crate) struct Readers {
     open: [u64; CHEAP_SLOTS],
     /// The oldest of them that asks for every change.
     oldest_tracked: Timestamp,
-    /// Besides these, nobody reads below the newest timestamp there was when this was made, now or later.
+    /// The newest timestamp there was when this was made.
+    newest: Timestamp,
+    /// Besides those that are open, nobody reads below `newest`, now or later.
     is_exact: bool,
 }
 
 impl Readers {
-    /// Whether nobody needs a version that was committed at `from` and replaced at `to`. Both timestamps were
-    /// given out before this was made.
+    /// Whether nobody needs a version that was committed at `from` and replaced at `to`.
     #[inline]
     pub(crate) fn pass_over(&self, from: Timestamp, to: Timestamp) -> bool {
         self.is_exact
+            && to <= self.newest
             && from <= self.oldest_tracked
             && self.open.iter().all(|at| !(from.0..to.0).contains(at))
     }
@@ -189,8 +191,10 @@ impl Snapshots {
     #[inline]
     pub(crate) fn readers(&self, oracle: &Oracle) -> Readers {
         // The oracle first and the slots afterwards, as in `advance`.
+        let newest = oracle.last();
         let mut readers = Readers {
-            watermark: oracle.last(),
+            watermark: newest,
+            newest,
             open: [FREE; CHEAP_SLOTS],
             oldest_tracked: Timestamp::MAX,
             is_exact: false,

@@ -204,6 +204,40 @@ fn what_the_prefix_has_passed_is_cut_off_at_once() {
 }
 
 #[test]
+fn a_snapshot_that_is_long_open_keeps_one_version_and_not_all_after_it() {
+    let mut scene = Scene::new();
+    scene.write(10, &[("a", Some("old"))]);
+    scene.pass(10);
+    let old = Snapshot::newest(&scene.store).unwrap();
+    for at in 11..50 {
+        scene.write(at, &[("a", Some("new"))]);
+        scene.pass(at);
+        // The one that is read, the newest one, and the one before, which the next writer takes out.
+        assert!(scene.versions("a") <= 3);
+    }
+    scene.write(50, &[("a", Some("50"))]);
+    scene.pass(50);
+    let newer = Snapshot::newest(&scene.store).unwrap();
+    for at in 51..60 {
+        // Whoever asks for a snapshot now gets one of the time of 50.
+        scene.write(at, &[("a", Some("unseen"))]);
+        assert_eq!(scene.seen_by(&Snapshot::newest(&scene.store).unwrap(), "a").as_deref(), Some("50"));
+    }
+    assert_eq!(scene.versions("a"), 2 + 9, "the prefix hasn't passed them");
+    scene.pass(59);
+    for at in 60..70 {
+        scene.write(at, &[("a", Some("newest"))]);
+        scene.pass(at);
+        scene.sweep();
+        assert_eq!(scene.seen_by(&old, "a").as_deref(), Some("old"));
+        assert_eq!(scene.seen_by(&newer, "a").as_deref(), Some("50"));
+    }
+    drop((old, newer));
+    scene.sweep();
+    assert_eq!((scene.versions("a"), scene.store.garbage_records()), (1, 0));
+}
+
+#[test]
 fn who_comes_before_sees_nothing_of_what_comes_after() {
     let mut scene = Scene::new();
     scene.write(10, &[("a", Some("1")), ("c", Some("1")), ("d", Some("1"))]);

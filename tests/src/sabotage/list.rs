@@ -237,6 +237,12 @@ pub const MUTATIONS: &[Mutation] = &[
         "",
     ),
     confuses(
+        "a version is taken out of the chain before the prefix has passed the one after it",
+        "txn/src/snapshot.rs",
+        "            && to <= self.newest\n",
+        "",
+    ),
+    confuses(
         "what comes later in the order is seen before what comes earlier",
         "engine/src/deterministic/core.rs",
         "self.held_at.unwrap_or(self.executed));",

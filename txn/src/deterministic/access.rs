@@ -169,6 +169,9 @@ impl Execution {
                 unsafe { head.retire(&pin()) };
             }
             _ => {
+                if own.is_none() {
+                    self.pass_over_behind(head);
+                }
                 let index = self.writes.len() as u32;
                 let below = own.map_or(head, |(head, _)| head.next());
                 let version = self.make(record, value, index, below);
@@ -176,6 +179,23 @@ impl Execution {
                 let (record, version) = (record.ptr(), version.ptr());
                 self.writes.push(Write { table: table.id(), record, version, replaced });
             }
+        }
+    }
+
+    /// Takes the version that the newest one has replaced out of the chain, if nobody needs it any more although older ones
+    /// are read: so a snapshot that is long open keeps one version of a key, and not all that come after it.
+    #[inline]
+    fn pass_over_behind(&mut self, head: Option<Version<'_>>) {
+        let Some((head, behind)) = head.and_then(|head| Some((head, head.next()?))) else { return };
+        let (VersionState::Committed(from), VersionState::Committed(to)) = (behind.state(), head.state())
+        else {
+            return;
+        };
+        let readers = self.readers.get_or_insert_with(|| self.store.readers());
+        if readers.pass_over(from, to) {
+            // SAFETY: the record is this transaction's alone. All transactions up to `to` have run, and snapshots see
+            // `head`, or something older than `behind`.
+            unsafe { head.pass_over_next(&pin()) };
         }
     }
 

@@ -28,6 +28,7 @@ use super::access::has_value;
 use super::state_hash::{key_hash, record_hash};
 use crate::locking::commit::COLLECTED_PER_WRITE;
 use crate::protocol::{ActiveTransaction, CommitReceipt, Expect, Intent, Savepoint, Visit, VisitKey};
+use crate::snapshot::Readers;
 use crate::{Abort, Cursor, Durability, Error, Isolation, Result, Store, TransactionId};
 
 /// A transaction that runs in its place in the order. Used again for the next one.
@@ -47,6 +48,8 @@ pub struct Execution {
     pub(super) write_count: u64,
     /// The place in the footprint of the key that was found last.
     pub(super) last_found: usize,
+    /// Who reads the past, once it has asked.
+    pub(super) readers: Option<Readers>,
     /// It has asked for something outside of its footprint.
     pub(super) has_strayed: bool,
 }
@@ -97,6 +100,7 @@ impl Execution {
             savepoint_serial: 0,
             write_count: 0,
             last_found: 0,
+            readers: None,
             has_strayed: false,
         }
     }
@@ -132,6 +136,7 @@ impl Execution {
         self.at = at;
         self.has_strayed = false;
         self.last_found = 0;
+        self.readers = None;
         if self.has_looked_ahead(footprint) {
             self.find_changed_records(guard);
         } else {
