@@ -114,7 +114,7 @@ impl Room {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
     use crate::{Record, Timestamp};
@@ -125,7 +125,6 @@ mod tests {
         VersionState::Committed(Timestamp(at))
     }
 
-    #[cfg(not(shuttle))]
     #[test]
     fn a_room_is_used_again_when_its_version_is_freed() {
         let record = Record::allocate(b"key", 0, 5);
@@ -148,7 +147,6 @@ mod tests {
         }
     }
 
-    #[cfg(not(shuttle))]
     #[test]
     fn a_version_may_be_freed_after_its_record() {
         let record = Record::allocate(b"", 0, ROOM_BYTES_MAX);
@@ -160,7 +158,6 @@ mod tests {
         }
     }
 
-    #[cfg(not(shuttle))]
     #[test]
     fn there_is_no_room_for_nothing_and_for_long_values() {
         for bytes in [0, ROOM_BYTES_MAX + 1] {
@@ -172,15 +169,20 @@ mod tests {
             }
         }
     }
+}
+
+#[cfg(all(test, shuttle))]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use shuttle::{check_dfs, thread};
+
+    use super::*;
+    use crate::Timestamp;
 
     /// Whichever comes first, the memory is freed once.
-    #[cfg(shuttle)]
     #[test]
     fn a_version_and_its_record_are_freed_in_any_order() {
-        use crate::version::Header;
-        use shuttle::{check_dfs, thread};
-        use std::mem::MaybeUninit;
-
         check_dfs(
             || {
                 let place =
@@ -191,7 +193,7 @@ mod tests {
                 // SAFETY: as above; and a tombstone takes no bytes behind the header.
                 unsafe {
                     Room::prepare(place);
-                    room().occupy(None, committed(1)).expect("it is vacant");
+                    room().occupy(None, VersionState::Committed(Timestamp(1))).expect("it is vacant");
                 }
                 // SAFETY: nobody looks at the version or at the record.
                 let other = thread::spawn(move || unsafe { room().vacate().is_some() });
