@@ -5,11 +5,12 @@ const CACHE_LINE_BYTES: usize = 64;
 /// Asks for the lines in which the first `bytes` bytes at `address` lie to be brought into the cache. Never faults.
 #[inline]
 pub(crate) fn prefetch<T>(address: *const T, bytes: usize) {
-    let before = address.addr() % CACHE_LINE_BYTES;
-    let first_line = address.cast::<i8>().wrapping_sub(before);
-    for offset in (0..before + bytes).step_by(CACHE_LINE_BYTES) {
-        prefetch_line(first_line.wrapping_add(offset));
+    let address = address.cast::<i8>();
+    for offset in (0..bytes).step_by(CACHE_LINE_BYTES) {
+        prefetch_line(address.wrapping_add(offset));
     }
+    // Behind the last step a part of another line may be left.
+    prefetch_line(address.wrapping_add(bytes).wrapping_sub(1));
 }
 
 #[cfg(target_arch = "x86_64")]

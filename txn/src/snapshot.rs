@@ -16,9 +16,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_epoch::Guard;
 use crossbeam_utils::CachePadded;
-use synod_storage::Timestamp;
 use synod_storage::sync::{AtomicU64, AtomicUsize, Ordering};
+use synod_storage::{Timestamp, Version, VersionState};
 
 use crate::{Error, Oracle, Result, Store};
 
@@ -60,9 +61,26 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
+    /// Takes the version that `newest` has replaced out of the chain, if nobody needs it any more although older ones are
+    /// read: so a snapshot that is long open keeps one version of a key, not all that came after it (Böttcher et al.,
+    /// "Scalable garbage collection for in-memory MVCC systems", VLDB 2019, section 4.3).
+    ///
+    /// # Safety
+    /// `newest` is its record's newest version, committed at `at`; only the caller may write the record; and whoever reads
+    /// below the newest timestamp there was when this was made does so in a snapshot.
+    #[inline]
+    pub(crate) unsafe fn pass_over_behind(&self, newest: Version<'_>, at: Timestamp, guard: &Guard) {
+        if let Some(VersionState::Committed(replaced)) = newest.next().map(Version::state)
+            && self.pass_over(replaced, at)
+        {
+            // SAFETY: the caller's right to write, and all see `newest`, a later one, or an older one.
+            unsafe { newest.pass_over_next(guard) };
+        }
+    }
+
     /// Whether nobody needs a version that was committed at `from` and replaced at `to`.
     #[inline]
-    pub(crate) fn pass_over(&self, from: Timestamp, to: Timestamp) -> bool {
+    fn pass_over(&self, from: Timestamp, to: Timestamp) -> bool {
         self.is_exact
             && to <= self.newest
             && from <= self.oldest_tracked

@@ -279,11 +279,9 @@ impl Store {
         Ok(log.wait(timestamp, level, || self.commit_bound())?)
     }
 
-    /// Takes care of the version that a commit at `timestamp` has just replaced with `version`: cuts it
-    /// off if nobody can see it or an older one any more; takes it out of the chain if somebody reads older
-    /// ones (so a snapshot that is long open keeps one version of a key, not all that came after it; Böttcher
-    /// et al., "Scalable garbage collection for in-memory MVCC systems", VLDB 2019, section 4.3); and queues
-    /// the record if there is more to do. The caller still has the right to write the record.
+    /// Takes care of the version that a commit at `timestamp` has just replaced with `version`: cuts it off if nobody can
+    /// see it or an older one any more; takes it out of the chain if somebody reads older ones; and queues the record if
+    /// there is more to do. The caller still has the right to write the record.
     pub(crate) fn discard_replaced(
         &self,
         slot: u16,
@@ -298,12 +296,8 @@ impl Store {
             unsafe { version.cut(guard) };
             return;
         }
-        if let Some(VersionState::Committed(replaced)) = version.next().map(Version::state)
-            && readers.pass_over(replaced, timestamp)
-        {
-            // SAFETY: the caller's lock, and readers see `version`, a later one, or an older one.
-            unsafe { version.pass_over_next(guard) };
-        }
+        // SAFETY: the caller's lock; whoever reads the past has opened a snapshot.
+        unsafe { readers.pass_over_behind(version, timestamp, guard) };
         if is_tombstone || version.next().is_some() {
             self.garbage.push(slot, timestamp, table, record);
         }

@@ -33,14 +33,22 @@ const HEAD_BYTES: usize = size_of::<u64>();
 pub(super) fn head(key: &[u8], skip: usize) -> u64 {
     // `skip` may be beyond the key's end when a reader races with a writer; it will restart.
     let rest = key.get(skip..).unwrap_or_default();
-    if let Some(bytes) = rest.first_chunk::<HEAD_BYTES>() {
-        return u64::from_be_bytes(*bytes);
-    }
     match key.last_chunk::<HEAD_BYTES>() {
-        Some(_) if rest.is_empty() => 0,
         // The end of a key that is long enough itself: its last bytes, with zeros moved in from behind.
-        Some(last) => u64::from_be_bytes(*last) << (8 * (HEAD_BYTES - rest.len())),
-        None => (0..HEAD_BYTES).fold(0, |head, at| head << 8 | u64::from(*rest.get(at).unwrap_or(&0))),
+        Some(last) if (1..HEAD_BYTES).contains(&rest.len()) => {
+            u64::from_be_bytes(*last) << (8 * (HEAD_BYTES - rest.len()))
+        }
+        _ => prefix(rest),
+    }
+}
+
+/// The first eight bytes of a key as a big-endian integer, padded with zeros. Keys with different prefixes are ordered as
+/// these are.
+#[inline]
+pub fn prefix(key: &[u8]) -> u64 {
+    match key.first_chunk::<HEAD_BYTES>() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => (0..HEAD_BYTES).fold(0, |prefix, at| prefix << 8 | u64::from(*key.get(at).unwrap_or(&0))),
     }
 }
 

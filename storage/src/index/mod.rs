@@ -64,6 +64,7 @@ use std::sync::atomic::AtomicU64 as IdCounter;
 use crossbeam_epoch::Guard;
 use crossbeam_utils::CachePadded;
 
+pub use self::keys::prefix;
 pub use self::pool::Statistics;
 pub use self::scan::Batch;
 

@@ -169,9 +169,7 @@ impl Execution {
                 unsafe { head.retire(&pin()) };
             }
             _ => {
-                if own.is_none() {
-                    self.pass_over_behind(head);
-                }
+                self.pass_over_behind(head);
                 let index = self.writes.len() as u32;
                 let below = own.map_or(head, |(head, _)| head.next());
                 let version = self.make(record, value, index, below);
@@ -182,20 +180,15 @@ impl Execution {
         }
     }
 
-    /// Takes the version that the newest one has replaced out of the chain, if nobody needs it any more although older ones
-    /// are read: so a snapshot that is long open keeps one version of a key, and not all that come after it.
+    /// Takes out of the chain what the transaction before has replaced there, if nobody needs it any more.
     #[inline]
     fn pass_over_behind(&mut self, head: Option<Version<'_>>) {
-        let Some((head, behind)) = head.and_then(|head| Some((head, head.next()?))) else { return };
-        let (VersionState::Committed(from), VersionState::Committed(to)) = (behind.state(), head.state())
-        else {
-            return;
-        };
-        let readers = self.readers.get_or_insert_with(|| self.store.readers());
-        if readers.pass_over(from, to) {
-            // SAFETY: the record is this transaction's alone. All transactions up to `to` have run, and snapshots see
-            // `head`, or something older than `behind`.
-            unsafe { head.pass_over_next(&pin()) };
+        let Some(head) = head.filter(|head| head.next().is_some()) else { return };
+        if let VersionState::Committed(at) = head.state() {
+            let readers = self.readers.get_or_insert_with(|| self.store.readers());
+            // SAFETY: the record is this transaction's alone; in this mode the readers' time is that up to which all
+            // transactions have run.
+            unsafe { readers.pass_over_behind(head, at, &pin()) };
         }
     }
 

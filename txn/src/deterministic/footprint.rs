@@ -5,9 +5,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use synod_storage::index::prefix;
 use synod_storage::{Table, TableId};
 
-use super::range::{Range, prefix};
+use super::range::Range;
 use crate::key_hash;
 
 /// How many keys are searched one after the other, rather than by halving.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::{Bound, RangeInclusive};
 
+use synod_storage::index::prefix;
+
 /// The keys from `lower` on that are below `upper`.
 ///
 /// Every bound has this form, since every key has a next one, itself and a zero byte: what lies above `k` begins
@@ -15,15 +17,6 @@ pub(super) struct Range {
     upper: Option<Vec<u8>>,
     /// The [prefixes](prefix) that keys of the range can have, from the first to the last.
     prefixes: RangeInclusive<u64>,
-}
-
-/// The first eight bytes of a key as a number. Keys with different prefixes are ordered as these are.
-#[inline]
-pub(super) fn prefix(key: &[u8]) -> u64 {
-    match key.first_chunk() {
-        Some(first) => u64::from_be_bytes(*first),
-        None => (0..8).fold(0, |prefix, index| prefix << 8 | u64::from(*key.get(index).unwrap_or(&0))),
-    }
 }
 
 impl Range {
