@@ -31,6 +31,9 @@ pub(crate) struct Header {
 
 const KEY_OFFSET: usize = std::mem::offset_of!(Header, key_len) + size_of::<u32>();
 
+/// How much of a record [`Record::prefetch`] asks for: with a short key, also the version in its room.
+const PREFETCHED_RECORD_BYTES: usize = 128;
+
 /// How much of a version [`Record::prefetch_head`] asks for: its header, and a short value.
 const PREFETCHED_VERSION_BYTES: usize = 128;
 
@@ -177,6 +180,12 @@ impl<'g> Record<'g> {
     pub fn head(self) -> Option<Version<'g>> {
         // SAFETY: a linked version outlives every reader pinned while it was reachable.
         unsafe { Version::from_raw(self.header().head.load(Ordering::Acquire)) }
+    }
+
+    /// Asks for the record to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        prefetch(self.header.as_ptr(), PREFETCHED_RECORD_BYTES);
     }
 
     /// Asks for the newest version to be brought into the cache. Reads the record.

@@ -23,6 +23,7 @@ use super::inner::Inner;
 use super::latch::{Attempt, Held, LatchVersion, Restart, retry};
 use super::leaf::Leaf;
 use super::node::{HeldNode, NODE_CAPACITY, Node};
+use super::shortcuts::Hash;
 use super::{Index, Insertion};
 use crate::Record;
 use crate::sync::Ordering;
@@ -49,8 +50,8 @@ impl Index {
         mut admit: impl FnMut(Option<Record<'g>>) -> bool,
         guard: &'g Guard,
     ) -> Insertion<'g> {
-        let mut make = Some(make);
-        retry(|| self.try_insert::<true>(key, &mut make, &mut admit, guard))
+        let (hash, mut make) = (self.prefetch_shortcut(key, guard), Some(make));
+        retry(|| self.try_insert::<true>(key, hash, &mut make, &mut admit, guard))
     }
 
     /// As [`Index::insert`], without asking anyone: for protocols that keep phantoms out by other means. Returns the
@@ -61,17 +62,25 @@ impl Index {
         make: impl FnOnce() -> Record<'g>,
         guard: &'g Guard,
     ) -> (Record<'g>, bool) {
-        let mut make = Some(make);
-        match retry(|| self.try_insert::<false>(key, &mut make, &mut |_| true, guard)) {
+        let (hash, mut make) = (self.prefetch_shortcut(key, guard), Some(make));
+        match retry(|| self.try_insert::<false>(key, hash, &mut make, &mut |_| true, guard)) {
             Insertion::Inserted(record) => (record, true),
             Insertion::Present(record) => (record, false),
             Insertion::Refused(_) => unreachable!("nobody was asked"),
         }
     }
 
+    /// Has the place where a shortcut is going to be on its way into the cache, while others are waited for.
+    fn prefetch_shortcut(&self, key: &[u8], guard: &Guard) -> Hash {
+        let hash = Hash::of(key);
+        self.shortcuts.way(hash, guard).prefetch();
+        hash
+    }
+
     fn try_insert<'g, const ASKS: bool>(
         &self,
         key: &[u8],
+        hash: Hash,
         make: &mut Option<impl FnOnce() -> Record<'g>>,
         admit: &mut impl FnMut(Option<Record<'g>>) -> bool,
         guard: &'g Guard,
@@ -101,6 +110,7 @@ impl Index {
         debug_assert_eq!(record.key(), key);
         leaf.insert(at, record);
         held.changed();
+        self.shortcuts.add(hash, record, guard);
         Ok(Insertion::Inserted(record))
     }
 

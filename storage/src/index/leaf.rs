@@ -13,9 +13,6 @@ use crate::prefetch::prefetch;
 use crate::record::{self, Record, RecordPtr};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
-/// How much of a record to ask for when its key is looked at: with a short key, also the version in its room.
-const PREFETCHED_RECORD_BYTES: usize = 128;
-
 /// A leaf. Methods that change it are for whoever holds its latch; those that return an [`Attempt`] may
 /// be called without it, and mean nothing until the latch was validated.
 #[repr(C, align(64))]
@@ -73,7 +70,7 @@ impl Leaf {
         search(&self.heads, count, keys::head(key, prefix), |at| {
             let record = self.record(at, guard)?;
             // Its version, which is mostly wanted next, is mostly near.
-            prefetch(record.ptr().as_raw(), PREFETCHED_RECORD_BYTES);
+            record.prefetch();
             Ok(record.key().cmp(key))
         })
     }
@@ -136,7 +133,7 @@ impl Leaf {
     #[inline]
     pub(super) fn prefetch_record(&self, at: usize, guard: &Guard) {
         if let Ok(record) = self.record(at, guard) {
-            prefetch(record.ptr().as_raw(), PREFETCHED_RECORD_BYTES);
+            record.prefetch();
         }
     }
 

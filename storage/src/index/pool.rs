@@ -59,6 +59,8 @@ pub struct Statistics {
     /// Bytes of all these nodes and of the keys between them, without the records and without the
     /// allocator's own overhead.
     pub bytes: usize,
+    /// Bytes of the shortcuts from keys to records.
+    pub shortcut_bytes: usize,
 }
 
 impl Pool {
@@ -112,6 +114,7 @@ impl Pool {
         self.key_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// All but the shortcuts, of which the pool knows nothing.
     pub(super) fn statistics(&self) -> Statistics {
         let count = |all: usize, free: usize| (all - free, all, free);
         let (leaves, all_leaves, free_leaves) = {
@@ -129,6 +132,7 @@ impl Pool {
             bytes: all_leaves * size_of::<Leaf>()
                 + all_inner * size_of::<Inner>()
                 + self.key_bytes.load(Ordering::Relaxed),
+            shortcut_bytes: 0,
         }
     }
 }

@@ -54,6 +54,7 @@ impl Index {
     /// # Panics
     /// If the record isn't in the index.
     pub fn remove(&self, record: Record<'_>, guard: &Guard) {
+        self.shortcuts.forget(record, guard);
         retry(|| self.try_remove(record, guard));
         // SAFETY: it has left the index, and by the contract above it is dead and removed only once.
         unsafe { record.retire(guard) };

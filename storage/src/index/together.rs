@@ -1,7 +1,7 @@
 //! Looking up several keys at once.
 //!
-//! A look-up in a large table waits for memory most of the time: for a leaf, for the record's address in it, and for the
-//! record, one after the other. Keys that are known together can wait together: all go down the tree side by side, and each step
+//! A look-up in a large table waits for memory most of the time: for the place of its shortcut, or a leaf, and for the record, one
+//! after the other. Keys that are known together can wait together: all take each step side by side, and each step
 //! asks for what the next one needs before anyone takes it (Chen, Ailamaki, Gibbons & Mowry, "Improving hash join
 //! performance through prefetching", ICDE 2004, call it group prefetching).
 //!
@@ -15,13 +15,17 @@ use crossbeam_epoch::Guard;
 use super::Index;
 use super::latch::{Attempt, LatchVersion, Restart};
 use super::node::Node;
+use super::shortcuts::Hash;
 use crate::Record;
 
-/// How many keys go down side by side: more than that many misses at a time a core doesn't have.
+/// How many keys go side by side: more than that many misses at a time a core doesn't have.
 const SIDE_BY_SIDE: usize = 16;
 
 /// A node on a key's way, in the version in which it was the right one; `None` once something got in the way.
 type Place<'t> = Option<(Node<'t>, LatchVersion)>;
+
+/// The records that have been found.
+type Found<'g> = [Option<Record<'g>>; SIDE_BY_SIDE];
 
 impl Index {
     /// Looks up so many keys, each in an index of its own, as `lookup` says, and hands their records to `found`, in order. The same as
@@ -40,23 +44,68 @@ impl Index {
                 *place = lookup(start + at);
             }
             let lookups = &lookups[..end - start];
-            let mut places: [Place<'g>; SIDE_BY_SIDE] = [None; SIDE_BY_SIDE];
-            for at in 0..lookups.len() {
-                let (index, is_first) = (lookups[at].0, at == 0);
-                // Mostly they are all in one tree, or a few.
-                let is_same = !is_first && std::ptr::eq(index, lookups[at - 1].0);
-                places[at] = if is_same { places[at - 1] } else { index.root().ok() };
+            let mut records = take_shortcuts(lookups, guard);
+            if records[..lookups.len()].iter().any(Option::is_none) {
+                descend(lookups, &mut records, guard);
             }
-            while descend_together(lookups, &mut places, guard) {}
-            let outcomes = find_together(lookups, &places, guard);
-            for ((index, key), outcome) in lookups.iter().zip(outcomes) {
-                // If somebody was changing the tree there: once more, alone.
-                let record = outcome.unwrap_or_else(|_| index.get(key, guard));
-                if let Some(record) = record {
-                    record.prefetch_head();
-                }
-                found(record);
+            records[..lookups.len()].iter().for_each(|record| found(*record));
+        }
+    }
+}
+
+/// Finds the records of those keys for which there are shortcuts.
+fn take_shortcuts<'g>(lookups: &[(&'g Index, &[u8])], guard: &'g Guard) -> Found<'g> {
+    let mut ways = [None; SIDE_BY_SIDE];
+    for ((index, key), place) in lookups.iter().zip(&mut ways) {
+        let way = index.shortcuts.way(Hash::of(key), guard);
+        way.prefetch();
+        *place = Some(way);
+    }
+    let mut records = [None; SIDE_BY_SIDE];
+    for (way, record) in ways.iter().flatten().zip(&mut records) {
+        *record = way.candidate(guard);
+        if let Some(candidate) = record {
+            candidate.prefetch();
+        }
+    }
+    for (((_, key), way), found) in lookups.iter().zip(ways).zip(&mut records) {
+        if found.is_some_and(|record| record.key() != *key) {
+            // Its tag was that of another one.
+            *found = way.and_then(|way| way.find(key, guard));
+        }
+        if let Some(record) = *found {
+            record.prefetch_head();
+        }
+    }
+    records
+}
+
+/// Finds the others' records in the tree.
+#[cold]
+fn descend<'g>(lookups: &[(&'g Index, &[u8])], records: &mut Found<'g>, guard: &'g Guard) {
+    let mut places: [Place<'g>; SIDE_BY_SIDE] = [None; SIDE_BY_SIDE];
+    for (((index, _), record), place) in lookups.iter().zip(&*records).zip(&mut places) {
+        if record.is_none() {
+            *place = index.root().ok();
+        }
+    }
+    while descend_together(lookups, &mut places, guard) {}
+    let outcomes = find_together(lookups, &places, guard);
+    for (((index, key), outcome), record) in lookups.iter().zip(outcomes).zip(records) {
+        if record.is_some() {
+            continue;
+        }
+        *record = match outcome {
+            Ok(Some(found)) => {
+                index.shortcuts.add(Hash::of(key), found, guard);
+                Some(found)
             }
+            Ok(None) => None,
+            // Somebody was changing the tree there: once more, alone.
+            Err(_) => index.get(key, guard),
+        };
+        if let Some(record) = record {
+            record.prefetch_head();
         }
     }
 }

@@ -13,7 +13,7 @@ use synod_storage::{Record, RecordPtr, Table, TableId, Timestamp, VersionPtr, ch
 use super::Locking;
 use super::lock_table::{Acquired, LockTable, Requester};
 use super::word::{Modes, Word};
-use crate::protocol::{BeginOptions, Savepoint};
+use crate::protocol::{BeginOptions, Expect, Savepoint};
 use crate::recent::Recent;
 use crate::registry::Slot;
 use crate::together::{TOGETHER_MAX, look_up};
@@ -166,6 +166,23 @@ impl Writer {
     #[inline]
     pub(crate) fn find(&mut self, table: &Table, key: &[u8], guard: &Guard) -> Option<RecordPtr> {
         self.recent.find(table, key).or_else(|| table.index().get(key, guard)).map(Record::ptr)
+    }
+
+    /// The record of a key that is to be written, in so many rounds. What is to be inserted is mostly absent, and the insertion
+    /// finds out if it isn't: it is looked for in the second round only.
+    #[inline]
+    pub(crate) fn find_to_write(
+        &mut self,
+        table: &Table,
+        key: &[u8],
+        (value, expect): (Option<&[u8]>, Expect),
+        round: u32,
+        guard: &Guard,
+    ) -> Option<RecordPtr> {
+        if round == 0 && expect == Expect::Absent && value.is_some() {
+            return self.recent.find(table, key).map(Record::ptr);
+        }
+        self.find(table, key, guard)
     }
 
     /// Locks `modes` on a record, waiting if need be: false if the record has left the index. An abort has

@@ -28,7 +28,8 @@ impl Transaction {
         check_value(value.unwrap_or_default())?;
         let mut guard = pin();
         for round in 0.. {
-            let locked = match (self.writer.find(table, key, &guard), value) {
+            let locked = match (self.writer.find_to_write(table, key, (value, expect), round, &guard), value)
+            {
                 (Some(record), _) => {
                     self.writer.lock(table, record, Modes::EXCLUSIVE, &mut guard)?.then_some(record)
                 }

@@ -26,7 +26,7 @@ impl Transaction {
         check_value(value.unwrap_or_default())?;
         let mut guard = pin();
         for round in 0.. {
-            let found = self.writer.find(table, key, &guard);
+            let found = self.writer.find_to_write(table, key, (value, expect), round, &guard);
             let locked = match (found, value) {
                 (Some(record), _) => {
                     self.writer.lock(table, record, Modes::EXCLUSIVE, &mut guard)?.then_some(record)

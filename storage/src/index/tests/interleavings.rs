@@ -183,6 +183,32 @@ fn reused_nodes_are_not_taken_for_their_former_selves() {
     });
 }
 
+/// Whoever has found a record in the tree, and is about to leave a shortcut, must not do so once it was removed; nor may a
+/// segment that is being split keep it.
+#[test]
+fn a_removed_record_keeps_no_shortcut() {
+    explore(|| {
+        let scene = Scene::with_keys([10, 20, 30, 40]);
+        scene.pinned(|guard| {
+            let record = scene.index.get(&[20], guard).unwrap();
+            scene.index.shortcuts.forget(record, guard);
+        });
+        join([
+            scene.thread(|scene, guard| {
+                if let Some(record) = scene.index.get(&[20], guard) {
+                    assert_eq!(record.key(), [20]);
+                }
+            }),
+            scene.thread(|scene, guard| scene.remove(20, guard)),
+            scene.thread(|scene, guard| {
+                [50, 60, 70].into_iter().for_each(|key| assert!(scene.insert(key, guard)))
+            }),
+        ]);
+        scene.assert_holds(&[10, 30, 40, 50, 60, 70]);
+        scene.pinned(|guard| assert!(scene.index.get(&[20], guard).is_none()));
+    });
+}
+
 #[test]
 fn one_of_two_inserters_of_a_key_wins() {
     explore(|| {

@@ -6,8 +6,9 @@ use super::super::inner::Inner;
 use super::super::leaf::Leaf;
 use super::super::node::{Header, NODE_CAPACITY, Node};
 use super::super::{Index, keys};
+use crate::Record;
 
-/// Checks the whole tree, from fences to heads. For indexes that no other thread uses at the moment.
+/// Checks the whole tree, from fences to heads, and the shortcuts beside it. For indexes that no other thread uses at the moment.
 pub(super) fn verify(index: &Index, guard: &Guard) {
     let (root, _) = index.root().expect("nobody is at work");
     let mut depths = Vec::new();
@@ -29,6 +30,10 @@ pub(super) fn verify(index: &Index, guard: &Guard) {
         assert_eq!(nodes, 1);
     } else {
         assert_no_empty_leaf(root);
+    }
+    for record in index.shortcuts.records(guard) {
+        let found = index.get_past_shortcuts(record.key(), guard).map(Record::ptr);
+        assert_eq!(found, Some(record.ptr()), "a shortcut leads to what has left the tree");
     }
     let statistics = index.statistics();
     assert_eq!((statistics.leaves, statistics.inner_nodes), (depths.len(), nodes - depths.len()));

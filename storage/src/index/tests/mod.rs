@@ -12,6 +12,8 @@ mod invariants;
 #[cfg(not(shuttle))]
 mod model;
 #[cfg(not(shuttle))]
+mod shortcuts;
+#[cfg(not(shuttle))]
 mod stress;
 
 use invariants::verify;

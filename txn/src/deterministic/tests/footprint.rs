@@ -5,14 +5,13 @@ use std::ops::Bound;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use synod_storage::TableId;
+use synod_storage::{TableId, twin};
 
 use super::{
     Declaration, any_bound, any_key_declaration, any_range_declaration, catalog, footprint_of, is_between,
     universe,
 };
 use crate::Footprint;
-use crate::key_hash::twin;
 
 /// The table of a declaration: its place in the catalog, and its number.
 const TABLES: [(usize, TableId); 2] = [(0, TableId(0)), (1, TableId(1))];
@@ -163,7 +162,7 @@ fn tables_with_the_same_bit_are_told_apart() {
 fn keys_with_the_same_hash_are_different_keys() {
     let table = &catalog().tables()[0];
     let key = *b"a key of 16 byte";
-    let twin = twin(table.id(), key, *b"its twin");
+    let twin = twin(table.id().0, key, *b"its twin");
     let footprint = |keys: &[[u8; 16]]| {
         let mut footprint = Footprint::new();
         keys.iter().for_each(|key| footprint.write(table, key));
