@@ -28,7 +28,8 @@
 //! out here, then out of the tree. Both do their part with its bucket locked, so that the mark is seen by whoever comes
 //! second. Segments and directories that were replaced are freed through epochs, like records.
 //!
-//! **Cost.** 18 to 36 bytes a record: a segment is split when it's about half full, as two buckets side by side have no room.
+//! **Cost.** 18 to 36 bytes a record, since a segment is split when it's about half full, as two buckets side by side have no room;
+//! and 8 KiB at least.
 //! A look-up waits for two cache lines, one after the other: the bucket's and the record's. Readers write nothing.
 //!
 //! Left out: giving memory back when a table has shrunk.
