@@ -54,9 +54,6 @@ fn short_word(key: &[u8]) -> u64 {
 }
 
 /// A key that begins with `first` and has the same hash as `key`: for tests of what happens then.
-///
-/// # Panics
-/// Never.
 #[doc(hidden)]
 pub fn twin(seed: u32, key: [u8; 16], first: [u8; 8]) -> [u8; 16] {
     // What the last word is combined with.

@@ -33,7 +33,7 @@ const LOCKED: u64 = 1;
 const OBSOLETE: u64 = 2;
 const ONE_CHANGE: u64 = 4;
 
-/// A node was locked, or changed under a reader's eyes: start over from the root.
+/// What was looked at was locked, or replaced, or changed under a reader's eyes: start over.
 #[derive(Debug)]
 pub(super) struct Restart;
 

@@ -151,9 +151,8 @@ impl Index {
         known.or_else(|| self.get_by_descent(hash, key, guard))
     }
 
-    /// As [`Index::get`], for a key that is probably absent: goes down the tree at once, and leaves no shortcut.
-    #[inline]
-    pub fn get_past_shortcuts<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
+    /// As [`Index::get`], from the tree alone.
+    fn get_past_shortcuts<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
         retry(|| self.try_get(key, guard))
     }
 

@@ -38,6 +38,7 @@ use std::ptr::{from_ref, null_mut};
 
 use crossbeam_epoch::Guard;
 
+use super::latch::{Attempt, Restart, retry};
 use crate::prefetch::prefetch;
 use crate::record::{Header, Record, RecordPtr};
 use crate::sync::{AtomicPtr, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -315,34 +316,33 @@ impl Shortcuts {
     /// Puts a record in that was found in the tree, or has just been put there.
     pub(super) fn add(&self, hash: Hash, record: Record<'_>, guard: &Guard) {
         let Some(entry) = entry(record, hash.tag()) else { return };
-        while !self.try_add(hash, entry, record, guard) {}
+        retry(|| self.try_add(hash, entry, record, guard));
     }
 
-    /// As [`Shortcuts::add`]; false if it is worth while to try again.
-    fn try_add(&self, hash: Hash, entry: Entry, record: Record<'_>, guard: &Guard) -> bool {
+    fn try_add(&self, hash: Hash, entry: Entry, record: Record<'_>, guard: &Guard) -> Attempt<()> {
         let segment = self.segment(hash, guard);
         let (first, second) = segment.buckets(hash);
         // If somebody is at work there, the next one who looks for the record puts it in. Nobody waits for that.
-        let Some(is_replaced) = first.is_replaced.try_lock() else { return true };
+        let Some(is_replaced) = first.is_replaced.try_lock() else { return Ok(()) };
         if *is_replaced {
-            return false;
+            return Err(Restart);
         }
         // Relaxed: who has marked it, and looked for it here, had the bucket locked.
         if record.word().load(Ordering::Relaxed) & Record::DEAD != 0 || first.put(entry) {
-            return true;
+            return Ok(());
         }
-        let Some(locked) = second.is_replaced.try_lock() else { return true };
+        let Some(locked) = second.is_replaced.try_lock() else { return Ok(()) };
         if second.put(displaced(entry)) || segment.depth() == DEPTH_MAX {
-            return true;
+            return Ok(());
         }
         drop((is_replaced, locked));
-        !self.split(hash, segment, guard)
+        self.split(hash, segment, guard)
     }
 
     /// Takes a record out that is marked dead.
     pub(super) fn forget(&self, record: Record<'_>, guard: &Guard) {
         let hash = Hash::of(record.key());
-        loop {
+        retry(|| {
             let (first, second) = self.segment(hash, guard).buckets(hash);
             // One after the other: whoever puts it into the second one has locked the first, and seen no mark.
             let is_replaced = [first, second].map(|bucket| {
@@ -350,24 +350,21 @@ impl Shortcuts {
                 bucket.take(record);
                 *is_replaced
             });
-            if is_replaced == [false; 2] {
-                return;
-            }
-        }
+            if is_replaced == [false; 2] { Ok(()) } else { Err(Restart) }
+        });
     }
 
-    /// Replaces a segment by two; false if that would be of no use. Whether somebody else does it, or has done it, doesn't
-    /// matter.
+    /// Replaces a segment by two, unless that would be of no use. A restart means that it was replaced, by whomever.
     #[cold]
-    fn split(&self, hash: Hash, segment: &Segment, guard: &Guard) -> bool {
+    fn split(&self, hash: Hash, segment: &Segment, guard: &Guard) -> Attempt<()> {
         // In order, and by one thread at a time: nobody else waits for a second bucket.
         let _locked = self.lock.lock();
         let mut locks: Vec<MutexGuard<'_, bool>> =
             segment.buckets.iter().map(|bucket| bucket.is_replaced.lock()).collect();
         if *locks[0] {
-            return true;
+            return Err(Restart);
         }
-        let Some(halves) = segment.halves() else { return false };
+        let Some(halves) = segment.halves() else { return Ok(()) };
         if self.directory(guard).depth == segment.depth() {
             self.double(guard);
         }
@@ -384,7 +381,7 @@ impl Shortcuts {
         let old = from_ref(segment).cast_mut();
         // SAFETY: it has just left the directory; it was made by `into_raw`.
         unsafe { reclaim::retire(guard, move || drop(Box::from_raw(old))) };
-        true
+        Err(Restart)
     }
 
     /// Makes the directory longer. For whoever has locked it.
