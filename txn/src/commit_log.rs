@@ -169,11 +169,22 @@ impl CommitLog {
     /// [help](CommitLog::help_write) to write it.
     #[inline]
     pub(crate) fn append(&self, slot: u16, timestamp: Timestamp, frame: &[u8]) -> Result<bool> {
-        let buffered = self.wal.append(slot as usize, timestamp, frame)?;
+        Ok(self.is_long(self.wal.append(slot as usize, timestamp, frame)?))
+    }
+
+    /// As [`CommitLog::append`], for a batch of sequenced transactions, which isn't a frame yet.
+    #[inline]
+    pub(crate) fn append_batch(&self, timestamp: Timestamp, body: &[u8]) -> Result<bool> {
+        Ok(self.is_long(self.wal.append_batch(0, timestamp, body)?))
+    }
+
+    /// Whether so much is buffered that somebody should help to write it.
+    #[inline]
+    fn is_long(&self, buffered: usize) -> bool {
         if buffered > BUFFERED_BYTES_EAGER {
             self.want_flusher();
         }
-        Ok(buffered > BUFFERED_BYTES_MAX)
+        buffered > BUFFERED_BYTES_MAX
     }
 
     /// Writes what is buffered to the file, without a sync. `bound` as in [`CommitLog::wait`].

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_epoch::Guard;
+use crossbeam_utils::CachePadded;
 use synod_storage::index::Batch;
 use synod_storage::sync::{AtomicU64, Ordering};
 use synod_storage::wal::FrameBuilder;
@@ -87,9 +88,9 @@ pub struct Store {
     read_marks: ReadMarks,
     log: Option<CommitLog>,
     /// The last transaction of the newest batch that was appended to the log.
-    sequenced: AtomicU64,
+    sequenced: CachePadded<AtomicU64>,
     /// The newest epoch of sequenced transactions that has wholly run.
-    epoch: AtomicU64,
+    epoch: CachePadded<AtomicU64>,
 }
 
 impl Store {
@@ -104,8 +105,8 @@ impl Store {
             graveyard: Graveyard::default(),
             read_marks: ReadMarks::default(),
             log: options.log,
-            sequenced: AtomicU64::new(0),
-            epoch: AtomicU64::new(options.epoch),
+            sequenced: CachePadded::default(),
+            epoch: CachePadded::new(AtomicU64::new(options.epoch)),
         }
     }
 
@@ -176,11 +177,11 @@ impl Store {
     /// that they have run. Returns whether so much is buffered that the caller should [help](Store::help_write) to write it.
     ///
     /// # Errors
-    /// If the log has failed.
-    pub fn append_batch(&self, last: Timestamp, frame: &mut FrameBuilder) -> Result<bool> {
+    /// If the log has failed; if the batch is too large for it.
+    pub fn append_batch(&self, last: Timestamp, batch: &[u8]) -> Result<bool> {
         let Some(log) = &self.log else { return Ok(false) };
         log.check()?;
-        let is_long = log.append(0, last, frame.finish(last))?;
+        let is_long = log.append_batch(last, batch)?;
         // Release: whoever flushes up to here finds the batch in the buffers.
         self.sequenced.store(last.0, Ordering::Release);
         Ok(is_long)

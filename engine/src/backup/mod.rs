@@ -151,8 +151,8 @@ impl Copying<'_> {
             Err(error) => return Err(error.into()),
         };
         let end = log.wal().durable_end().timestamp;
-        let mut backup = Backup { timestamp: reached, bytes: 0, is_incremental: true };
-        while backup.timestamp < end {
+        let mut timestamp = reached;
+        while timestamp < end {
             let piece = match reader.next(log.wal()) {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
@@ -160,20 +160,18 @@ impl Copying<'_> {
                 Err(StorageError::Gone { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            self.append(piece, &mut backup)?;
+            self.append(piece, &mut timestamp)?;
         }
         self.wal.close()?;
-        Ok(Some(backup))
+        Ok(Some(Backup { timestamp, bytes: self.wal.stats().appended_bytes, is_incremental: true }))
     }
 
-    /// Appends what the source's log says to the backup's.
-    fn append(&self, piece: Piece, backup: &mut Backup) -> Result<()> {
+    /// Appends what the source's log says to the backup's, which then goes up to `reached`.
+    fn append(&self, piece: Piece, reached: &mut Timestamp) -> Result<()> {
         let mut frame = FrameBuilder::new();
-        let mut add = |timestamp: Timestamp, frame: &mut FrameBuilder| -> Result<()> {
-            let bytes = frame.finish(timestamp);
-            backup.timestamp = timestamp;
-            backup.bytes += bytes.len() as u64;
-            if self.wal.append(0, timestamp, bytes)? > FLUSH_BYTES {
+        let mut appended = |timestamp, buffered| -> Result<()> {
+            *reached = timestamp;
+            if buffered > FLUSH_BYTES {
                 self.wal.flush(timestamp, true)?;
             }
             Ok(())
@@ -188,21 +186,20 @@ impl Copying<'_> {
                             None => frame.delete(table, key)?,
                         }
                     }
-                    add(timestamp, &mut frame)?;
+                    appended(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)?;
                 }
             }
             Piece::CreateTable { timestamp, table, name } => {
                 frame.create_table(table, &name)?;
-                add(timestamp, &mut frame)?;
+                appended(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)?;
             }
             Piece::DropTable { timestamp, table } => {
                 frame.drop_table(table);
-                add(timestamp, &mut frame)?;
+                appended(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)?;
             }
             Piece::Batch(batch) => {
-                frame.begin_batch();
-                frame.append(&batch.body)?;
-                add(batch.timestamp, &mut frame)?;
+                let timestamp = batch.timestamp;
+                appended(timestamp, self.wal.append_batch(0, timestamp, &batch.body)?)?;
             }
         }
         Ok(())

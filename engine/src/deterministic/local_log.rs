@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use synod_sequencer::{Batches, Error, Log, LoggedBatch, Result};
 use synod_storage::Timestamp;
-use synod_storage::wal::{FrameBuilder, LogReader, Piece};
+use synod_storage::wal::{LogReader, Piece};
 use synod_txn::{CommitLog, Durability, Store};
 
 /// Batches are frames among the others of the log, and are flushed like them: one sync for all that wait.
 pub(super) struct LocalLog {
     store: Arc<Store>,
-    frame: Mutex<FrameBuilder>,
     /// So much is in memory that somebody should write it.
     is_long: AtomicBool,
 }
@@ -20,7 +18,7 @@ pub(super) struct LocalLog {
 impl LocalLog {
     /// The log of a store, which has one.
     pub(super) fn new(store: Arc<Store>) -> Self {
-        LocalLog { store, frame: Mutex::new(FrameBuilder::new()), is_long: AtomicBool::new(false) }
+        LocalLog { store, is_long: AtomicBool::new(false) }
     }
 
     /// Whether somebody should write what is in memory; true once.
@@ -36,11 +34,7 @@ impl LocalLog {
 
 impl Log for LocalLog {
     fn append(&self, last: Timestamp, batch: &[u8]) -> Result<()> {
-        let mut frame = self.frame.lock();
-        frame.begin_batch();
-        frame.append(batch)?;
-        let is_long = self.store.append_batch(last, &mut frame).map_err(storage_error)?;
-        if is_long {
+        if self.store.append_batch(last, batch).map_err(storage_error)? {
             self.is_long.store(true, Ordering::Relaxed);
         }
         Ok(())

@@ -40,12 +40,15 @@ struct Buffer {
 }
 
 impl Buffer {
+    /// Adds a frame, which `write` puts behind what is there. Returns its length.
     #[inline]
-    fn push(&mut self, timestamp: Timestamp, frame: &[u8]) {
+    fn push(&mut self, timestamp: Timestamp, write: impl FnOnce(&mut Vec<u8>)) -> u32 {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
         // A frame has at most FRAME_BYTES_MAX bytes, far below 2^32.
-        let place = FramePlace { timestamp, start: self.bytes.len(), length: frame.len() as u32, source: 0 };
-        self.places.push(place);
-        self.bytes.extend_from_slice(frame);
+        let length = (self.bytes.len() - start) as u32;
+        self.places.push(FramePlace { timestamp, start, length, source: 0 });
+        length
     }
 
     fn frame(&self, place: FramePlace) -> &[u8] {
@@ -81,14 +84,20 @@ impl Shards {
         Shards { shards: (0..SHARDS).map(|_| CachePadded::new(Shard::default())).collect() }
     }
 
-    /// Appends a frame to the buffer of a shard; any number is a shard. Returns how many bytes it holds.
+    /// Appends a frame, which `write` puts behind what is there, to the buffer of a shard; any number is a shard. Returns
+    /// how many bytes it holds.
     #[inline]
-    pub(super) fn append(&self, shard: usize, timestamp: Timestamp, frame: &[u8]) -> usize {
+    pub(super) fn append(
+        &self,
+        shard: usize,
+        timestamp: Timestamp,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
         let shard = &self.shards[shard % SHARDS];
         let mut buffer = shard.buffer.lock();
-        buffer.push(timestamp, frame);
+        let length = buffer.push(timestamp, write);
         shard.frames.store(shard.frames.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        shard.bytes.store(shard.bytes.load(Ordering::Relaxed) + frame.len() as u64, Ordering::Relaxed);
+        shard.bytes.store(shard.bytes.load(Ordering::Relaxed) + u64::from(length), Ordering::Relaxed);
         buffer.bytes.len()
     }
 
@@ -138,7 +147,7 @@ impl Batch {
                 if place.timestamp <= bound {
                     self.order.push(FramePlace { source: number as u32, ..*place });
                 } else {
-                    self.later.push(place.timestamp, source.frame(*place));
+                    self.later.push(place.timestamp, |bytes| bytes.extend_from_slice(source.frame(*place)));
                 }
             }
         }

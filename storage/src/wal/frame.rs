@@ -104,9 +104,6 @@ impl FrameBuilder {
     /// # Errors
     /// [`Error::TransactionTooLarge`] if the frame would pass [`FRAME_BYTES_MAX`]; the frame is then as
     /// it was before.
-    ///
-    /// # Panics
-    /// If what was begun is not a commit.
     #[inline]
     pub fn put(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(table, key, value, value.len() + 1)
@@ -137,28 +134,6 @@ impl FrameBuilder {
     pub fn drop_table(&mut self, table: TableId) {
         self.start(Kind::DropTable);
         self.push_table(table);
-    }
-
-    /// Begins a batch: a frame of bytes that mean something to a higher layer only. Whatever the builder held is
-    /// gone. [`FrameBuilder::append`] and [`FrameBuilder::finish`] follow, the latter with the timestamp of the
-    /// batch's last transaction.
-    pub fn begin_batch(&mut self) {
-        self.start(Kind::Batch);
-    }
-
-    /// Adds bytes to a batch. Costs a copy of them.
-    ///
-    /// # Errors
-    /// As [`FrameBuilder::put`].
-    ///
-    /// # Panics
-    /// If what was begun is not a batch.
-    #[inline]
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        assert_eq!(self.bytes[KIND_OFFSET], Kind::Batch as u8, "bare bytes belong into a batch frame");
-        self.check(bytes.len())?;
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// Completes the frame with its timestamp. Costs one pass of CRC-32C over the frame (20 to 40 GB/s)
@@ -199,11 +174,7 @@ impl FrameBuilder {
 
     #[inline]
     fn check(&self, additional: usize) -> Result<()> {
-        let bytes = self.bytes.len() + additional;
-        if bytes > FRAME_BYTES_MAX {
-            return Err(Error::TransactionTooLarge { bytes, limit: FRAME_BYTES_MAX });
-        }
-        Ok(())
+        check_size(self.bytes.len() + additional)
     }
 
     /// `value_field` is 0 for a tombstone, else one more than the value's length.
@@ -231,6 +202,42 @@ impl FrameBuilder {
         let mut header = [0; WRITE_HEADER_BYTES_MAX];
         let end = encode_varint(&mut header, 0, table.0);
         self.bytes.extend_from_slice(&header[..end]);
+    }
+}
+
+#[inline]
+fn check_size(bytes: usize) -> Result<()> {
+    if bytes > FRAME_BYTES_MAX {
+        return Err(Error::TransactionTooLarge { bytes, limit: FRAME_BYTES_MAX });
+    }
+    Ok(())
+}
+
+/// A batch on its way into a frame.
+#[derive(Clone, Copy)]
+pub(super) struct BatchFrame<'a> {
+    timestamp: Timestamp,
+    body: &'a [u8],
+}
+
+impl<'a> BatchFrame<'a> {
+    /// # Errors
+    /// [`Error::TransactionTooLarge`] if the frame would be longer than [`FRAME_BYTES_MAX`].
+    #[inline]
+    pub(super) fn new(timestamp: Timestamp, body: &'a [u8]) -> Result<Self> {
+        check_size(FRAME_HEADER_BYTES + body.len())?;
+        Ok(BatchFrame { timestamp, body })
+    }
+
+    /// Puts the frame together behind what is there.
+    #[inline]
+    pub(super) fn push_onto(self, bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        let mut header = [0; FRAME_HEADER_BYTES];
+        header[KIND_OFFSET] = Kind::Batch as u8;
+        bytes.extend_from_slice(&header);
+        bytes.extend_from_slice(self.body);
+        seal(&mut bytes[start..], self.timestamp);
     }
 }
 

@@ -69,6 +69,7 @@ use crate::sync::{Mutex, Ordering};
 use crate::{Error, Home, Result, Timestamp};
 
 pub use self::decode::{Entry, Writes};
+use self::frame::BatchFrame;
 pub(crate) use self::frame::crc32c;
 pub use self::frame::{FRAME_BYTES_MAX, FrameBuilder};
 pub use self::kept::{LogEnd, SegmentInfo};
@@ -253,7 +254,19 @@ impl Wal {
     #[inline]
     pub fn append(&self, shard: usize, timestamp: Timestamp, frame: &[u8]) -> Result<usize> {
         self.check()?;
-        Ok(self.shards.append(shard, timestamp, frame))
+        Ok(self.shards.append(shard, timestamp, |bytes| bytes.extend_from_slice(frame)))
+    }
+
+    /// As [`Wal::append`], for a batch: bytes that mean something to a higher layer only, of which `timestamp` is that of the
+    /// last transaction. They are put into a frame where it stays, which costs a copy of them and one pass of CRC-32C.
+    ///
+    /// # Errors
+    /// As [`Wal::append`]; [`Error::TransactionTooLarge`] if the frame would pass [`FRAME_BYTES_MAX`].
+    #[inline]
+    pub fn append_batch(&self, shard: usize, timestamp: Timestamp, body: &[u8]) -> Result<usize> {
+        self.check()?;
+        let frame = BatchFrame::new(timestamp, body)?;
+        Ok(self.shards.append(shard, timestamp, |bytes| frame.push_onto(bytes)))
     }
 
     /// Writes every frame up to `bound`, in the order of their timestamps, and makes them durable, with

@@ -21,13 +21,7 @@ fn body(timestamp: u64, bytes: usize) -> Vec<u8> {
 }
 
 fn append_batch(wal: &Wal, timestamp: u64, body: &[u8]) {
-    let mut frame = FrameBuilder::new();
-    frame.begin_batch();
-    // In two parts: they must come back as one.
-    let (first, second) = body.split_at(body.len() / 3);
-    frame.append(first).unwrap();
-    frame.append(second).unwrap();
-    wal.append(timestamp as usize, Timestamp(timestamp), frame.finish(Timestamp(timestamp))).unwrap();
+    wal.append_batch(timestamp as usize, Timestamp(timestamp), body).unwrap();
 }
 
 fn append_catalog_change(wal: &Wal, timestamp: u64) {
@@ -274,32 +268,15 @@ fn any_changed_byte_of_a_closed_log_with_batches_is_found_or_harmless() {
 }
 
 #[test]
-fn a_batch_that_grows_too_large_stays_as_it_was() {
-    let mut frame = FrameBuilder::new();
-    frame.begin_batch();
-    frame.append(b"what fits").unwrap();
-    let before = frame.finish(Timestamp(5)).to_vec();
+fn a_batch_that_is_too_large_is_refused() {
+    let (wal, ..) = open(&MemoryDevice::new(), 0).unwrap();
+    let limit = FRAME_BYTES_MAX;
     // Never touched, so it takes no memory.
-    let huge = vec![0; FRAME_BYTES_MAX - before.len() + 1];
-    let refused = frame.append(&huge);
-    let (too_many, most) = (FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX);
+    let huge = vec![0; limit - FRAME_HEADER_BYTES as usize + 1];
+    let refused = wal.append_batch(0, Timestamp(5), &huge);
     assert!(
-        matches!(refused, Err(Error::TransactionTooLarge { bytes, limit }) if (bytes, limit) == (too_many, most)),
+        matches!(refused, Err(Error::TransactionTooLarge { bytes, limit: most }) if (bytes, most) == (limit + 1, limit)),
         "{refused:?}"
     );
-    assert_eq!(frame.finish(Timestamp(5)), before);
-}
-
-#[test]
-#[should_panic(expected = "bare bytes belong into a batch frame")]
-fn bare_bytes_do_not_go_into_a_commit() {
-    let _ = FrameBuilder::new().append(b"bytes");
-}
-
-#[test]
-#[should_panic(expected = "writes belong into a commit frame")]
-fn writes_do_not_go_into_a_batch() {
-    let mut frame = FrameBuilder::new();
-    frame.begin_batch();
-    let _ = frame.put(TableId(0), b"key", b"value");
+    assert_eq!(wal.buffered_bytes(), 0);
 }
