@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use parking_lot::RwLock;
 use synod_storage::Timestamp;
 use synod_storage::wal::{FrameBuilder, SegmentInfo};
@@ -54,7 +55,7 @@ pub(crate) struct Inner {
     /// The procedures that are known.
     pub(crate) library: Library,
     /// The tables, for procedures to find by name.
-    directory: RwLock<Arc<Directory>>,
+    directory: CachePadded<RwLock<Arc<Directory>>>,
     directory_version: AtomicU64,
     /// `None` unless the mode is the deterministic one.
     pub(crate) executor: Option<Arc<Executor>>,
@@ -150,7 +151,7 @@ impl Engine {
             recovery,
             history: options.records_history.then(Arc::default),
             library: options.library,
-            directory: RwLock::default(),
+            directory: CachePadded::default(),
             directory_version: AtomicU64::new(0),
             executor,
             is_closed: AtomicBool::new(false),
@@ -191,9 +192,9 @@ impl Engine {
 
     /// Whether no table was created or dropped since.
     #[inline]
-    pub(crate) fn is_current(&self, directory: &Directory) -> bool {
+    pub(crate) fn is_current(&self, directory_version: u64) -> bool {
         // Acquire: pairs with the release in `refresh_directory`.
-        self.inner.directory_version.load(Ordering::Acquire) == directory.version
+        self.inner.directory_version.load(Ordering::Acquire) == directory_version
     }
 
     pub(crate) fn refresh_directory(&self) {

@@ -7,13 +7,13 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND_FACTOR: u64 = 0xbf58_476d_1ce4_e5b9;
 
 /// 64 bits that stand for a key, where a collision does no harm but to speed: they spread keys over threads and over memory,
-/// and find the transactions that conflict. 2 to 3 ns for a key of eight bytes. Each seed gives other hashes.
+/// and find records. 2 to 3 ns for a key of eight bytes.
 ///
 /// Multiplies and folds eight bytes at a time, as wyhash does (Wang Yi, 2019). It needn't withstand keys that
 /// are chosen against it, and isn't stable: nothing on the disk may depend on it.
 #[inline]
-pub fn key_hash(seed: u32, key: &[u8]) -> u64 {
-    let mut state = start(seed, key.len());
+pub fn key_hash(key: &[u8]) -> u64 {
+    let mut state = start(key.len());
     let Some(last) = key.last_chunk::<8>() else {
         return finish(fold(state, short_word(key)));
     };
@@ -30,8 +30,8 @@ pub fn key_hash(seed: u32, key: &[u8]) -> u64 {
 
 /// Unlike keys, this has no pattern; so neither has what the two make together.
 #[inline]
-fn start(seed: u32, length: usize) -> u64 {
-    (u64::from(seed) << 32 ^ length as u64).wrapping_add(1).wrapping_mul(FACTOR)
+fn start(length: usize) -> u64 {
+    (length as u64).wrapping_add(1).wrapping_mul(FACTOR)
 }
 
 #[inline]
@@ -55,9 +55,9 @@ fn short_word(key: &[u8]) -> u64 {
 
 /// A key that begins with `first` and has the same hash as `key`: for tests of what happens then.
 #[doc(hidden)]
-pub fn twin(seed: u32, key: [u8; 16], first: [u8; 8]) -> [u8; 16] {
+pub fn twin(key: [u8; 16], first: [u8; 8]) -> [u8; 16] {
     // What the last word is combined with.
-    let state = |word: &[u8; 8]| fold(start(seed, 16), u64::from_le_bytes(*word));
+    let state = |word: &[u8; 8]| fold(start(16), u64::from_le_bytes(*word));
     let (own_first, last) = key.split_first_chunk::<8>().expect("it has 16 bytes");
     let last = u64::from_le_bytes(last.try_into().expect("eight bytes are left"));
     let last = last ^ state(own_first) ^ state(&first);
@@ -73,26 +73,25 @@ mod tests {
     #[test]
     fn twins_have_the_same_hash() {
         let key = *b"a key of 16 byte";
-        let twin = twin(7, key, *b"its twin");
+        let twin = twin(key, *b"its twin");
         assert_ne!(twin, key);
-        assert_eq!(key_hash(7, &twin), key_hash(7, &key));
+        assert_eq!(key_hash(&twin), key_hash(&key));
     }
 
     #[test]
     fn keys_that_differ_in_one_place_have_different_hashes() {
-        let mut keys: Vec<(u32, Vec<u8>)> = vec![(0, vec![]), (1, vec![])];
+        let mut keys: Vec<Vec<u8>> = vec![vec![]];
         for length in 1..40 {
-            keys.push((0, vec![0; length]));
-            keys.push((1, vec![0; length]));
+            keys.push(vec![0; length]);
             for position in 0..length {
                 for bit in 0..8 {
                     let mut key = vec![0; length];
                     key[position] = 1 << bit;
-                    keys.push((0, key));
+                    keys.push(key);
                 }
             }
         }
-        let hashes: HashSet<_> = keys.iter().map(|(seed, key)| key_hash(*seed, key)).collect();
+        let hashes: HashSet<_> = keys.iter().map(|key| key_hash(key)).collect();
         assert_eq!(hashes.len(), keys.len());
     }
 
@@ -101,7 +100,7 @@ mod tests {
     #[test]
     fn keys_in_equal_steps_spread_over_high_and_low_bits() {
         for step in 0..=52 {
-            let hashes = (0..4096_u64).map(|key| key_hash(3, &(key << step).to_be_bytes()));
+            let hashes = (0..4096_u64).map(|key| key_hash(&(key << step).to_be_bytes()));
             let (mut low, mut high, mut both) = ([0_u32; 64], [0_u32; 64], [0_u32; 64]);
             for hash in hashes {
                 low[hash as usize % 64] += 1;

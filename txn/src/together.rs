@@ -7,7 +7,7 @@
 use crossbeam_epoch::Guard;
 use synod_storage::index::Index;
 use synod_storage::sync::Ordering;
-use synod_storage::{Record, Table};
+use synod_storage::{Record, Table, key_hash};
 
 /// The most keys that are looked up at a time.
 pub const TOGETHER_MAX: usize = 16;
@@ -21,7 +21,7 @@ pub(crate) fn look_up<'g>(table: &'g Table, keys: &[&[u8]], guard: &'g Guard) ->
     let mut places = found.iter_mut();
     Index::get_together(
         keys.len(),
-        |at| (table.index(), keys[at]),
+        |at| (table.index(), keys[at], key_hash(keys[at])),
         guard,
         |record| {
             if let Some(place) = places.next() {

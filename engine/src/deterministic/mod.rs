@@ -32,13 +32,13 @@ mod shuttle_tests;
 
 use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
 use serde::Serialize;
 use synod_sequencer::Settings;
 use synod_storage::Timestamp;
 use synod_storage::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use synod_txn::Store;
 
-use crate::procedure::Directory;
 use crate::{Engine, Result};
 
 use self::background::Helpers;
@@ -97,20 +97,20 @@ pub struct SequencingStats {
 
 /// The deterministic mode's part of an engine.
 pub(crate) struct Executor {
-    core: Mutex<Core>,
+    core: CachePadded<Mutex<Core>>,
     /// Signalled when submissions are taken again, and when nothing is in flight.
     resumed: Condvar,
     /// Signalled when an epoch has ended for which somebody waits.
     epoch_ended: Condvar,
     /// Whether there was something to run when the core was last let go: for those who wait awake, and shouldn't lock
     /// it again and again to find out.
-    may_run: AtomicBool,
+    may_run: CachePadded<AtomicBool>,
     /// Whether fewer threads were running transactions then than may.
-    may_enter: AtomicBool,
+    may_enter: CachePadded<AtomicBool>,
     /// How many threads of a replay are running transactions, or clearing away behind them.
     replayers_at_work: AtomicUsize,
     /// The newest transaction that has run.
-    newest_finished: AtomicU64,
+    newest_finished: CachePadded<AtomicU64>,
     reconnaissances: AtomicU64,
     pub(crate) options: SequencingOptions,
     pub(crate) helpers: Arc<Helpers>,
@@ -123,13 +123,13 @@ impl Executor {
         let core =
             Core::new(&options, log.clone().map(|log| log as _), (store.epoch(), store.oracle().last()));
         Executor {
-            core: Mutex::new(core),
+            core: CachePadded::new(Mutex::new(core)),
             resumed: Condvar::new(),
             epoch_ended: Condvar::new(),
-            may_run: AtomicBool::new(false),
-            may_enter: AtomicBool::new(true),
+            may_run: CachePadded::default(),
+            may_enter: CachePadded::new(AtomicBool::new(true)),
             replayers_at_work: AtomicUsize::new(0),
-            newest_finished: AtomicU64::new(0),
+            newest_finished: CachePadded::default(),
             reconnaissances: AtomicU64::new(0),
             helpers: Arc::default(),
             log,
@@ -165,8 +165,8 @@ impl Executor {
     /// Lets the core go.
     #[inline]
     pub(crate) fn let_go(&self, core: MutexGuard<'_, Core>) {
-        self.may_run.store(core.has_work(), Ordering::Relaxed);
-        self.may_enter.store(core.may_enter(self.options.workers), Ordering::Relaxed);
+        set(&self.may_run, core.has_work());
+        set(&self.may_enter, core.may_enter(self.options.workers));
         drop(core);
     }
 
@@ -184,7 +184,7 @@ impl Executor {
     }
 
     /// Puts a job into the open epoch, and hands out the core, in which there is something to run now; `None` if the tables
-    /// aren't those of `directory` any more.
+    /// aren't those of this version any more.
     ///
     /// # Errors
     /// If as many are in flight as may be; if it is too long for the log.
@@ -193,7 +193,7 @@ impl Executor {
         engine: &Engine,
         scheduled: Scheduled,
         arguments: &[u8],
-        directory: &Directory,
+        directory_version: u64,
     ) -> Result<Option<MutexGuard<'_, Core>>> {
         let now = engine.inner.store.oracle().now();
         let mut core = self.core();
@@ -201,7 +201,7 @@ impl Executor {
         while scheduled.is_new() && core.is_paused() {
             self.resumed.wait(&mut core);
         }
-        if !engine.is_current(directory) {
+        if !engine.is_current(directory_version) {
             return Ok(None);
         }
         core.submit(scheduled, arguments, now)?;
@@ -279,6 +279,14 @@ impl Executor {
         let mut stats = self.core().stats();
         stats.reconnaissances = self.reconnaissances.load(Ordering::Relaxed);
         stats
+    }
+}
+
+/// Stores what those read all the time who wait; only if it has changed, so that it stays in their caches.
+#[inline]
+fn set(flag: &AtomicBool, value: bool) {
+    if flag.load(Ordering::Relaxed) != value {
+        flag.store(value, Ordering::Relaxed);
     }
 }
 

@@ -51,8 +51,14 @@ impl Engine {
 
     /// Looks up the records of a transaction that is going to be submitted, and run by this very thread unless others are
     /// faster: what is done beforehand doesn't keep those waiting who come after it.
-    pub(crate) fn look_ahead<'e>(&'e self, executor: &'e Executor, footprint: &Arc<Footprint>) -> Ahead<'e> {
-        let (session, pinned) = (Session::new(self, executor), pin());
+    pub(crate) fn look_ahead<'e>(
+        &'e self,
+        executor: &'e Executor,
+        footprint: &Arc<Footprint>,
+        directory: Arc<Directory>,
+        pinned: Guard,
+    ) -> Ahead<'e> {
+        let session = Session::new(self, executor, directory);
         // SAFETY: `Ahead` isn't sent to another thread, since its guard can't be, and keeps the thread pinned.
         session.execution(|execution| unsafe { execution.look_ahead(footprint, &pinned) });
         Ahead { session, pinned }
@@ -102,7 +108,7 @@ impl Engine {
                 }
                 None => pin(),
             };
-            let session = session.get_or_insert_with(|| Session::new(self, executor));
+            let session = session.get_or_insert_with(|| Session::new(self, executor, self.directory()));
             let mut finished = session.run(runnable, &guard);
             has_run = true;
             core = executor.core();
@@ -124,17 +130,17 @@ impl Ahead<'_> {
 }
 
 impl<'e> Session<'e> {
-    fn new(engine: &'e Engine, executor: &'e Executor) -> Self {
+    fn new(engine: &'e Engine, executor: &'e Executor, directory: Arc<Directory>) -> Self {
         let execution = Box::new(Execution::new(engine.inner.store.clone()));
         let levels = (Isolation::Serializable, Durability::None);
         let transaction = Transaction::new(engine.clone(), Body::ReadWrite(execution), levels, None);
         let replaced = SPARE_LIST.take();
-        Session { engine, executor, directory: engine.directory(), transaction, replaced }
+        Session { engine, executor, directory, transaction, replaced }
     }
 
     /// Runs what was taken.
     fn run(&mut self, runnable: Runnable, guard: &Guard) -> Finished {
-        if !self.engine.is_current(&self.directory) {
+        if !self.engine.is_current(self.directory.version) {
             // While transactions run no table is created or dropped.
             self.directory = self.engine.directory();
         }

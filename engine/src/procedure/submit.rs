@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crossbeam_epoch::pin;
 use rustc_hash::FxHashMap;
 use synod_storage::Timestamp;
 use synod_txn::{Durability, Footprint, Isolation, Reconnaissance, Snapshot as StoreSnapshot};
@@ -165,9 +166,9 @@ impl Engine {
     ) -> Result<Option<Ahead<'_>>> {
         let Some(executor) = &self.inner.executor else { return Err(Error::Closed) };
         let is_logged = self.inner.store.log().is_some();
-        let arguments = if is_logged { job.encode()? } else { Arguments::new() };
         loop {
             let directory = self.directory();
+            let version = directory.version;
             // It is filled where it stays.
             let mut footprint = Arc::<Footprint>::default();
             let to_fill = Arc::get_mut(&mut footprint).expect("nobody else has it yet");
@@ -183,9 +184,14 @@ impl Engine {
                 position: Position { epoch: 0, index: 0 },
             };
             let may_run = is_enough.is_some() && executor.may_enter();
-            let mut ahead = may_run.then(|| self.look_ahead(executor, &scheduled.footprint));
+            let pinned = may_run.then(pin);
+            // What the next steps wait for is on its way while the arguments are written down.
+            pinned.iter().for_each(|pinned| scheduled.footprint.prefetch(pinned));
+            let arguments = if is_logged { job.encode()? } else { Arguments::new() };
+            let mut ahead =
+                pinned.map(|pinned| self.look_ahead(executor, &scheduled.footprint, directory, pinned));
             // If not, a table was created or dropped meanwhile: what was declared may be wrong.
-            if let Some(core) = executor.submit(self, scheduled, &arguments, &directory)? {
+            if let Some(core) = executor.submit(self, scheduled, &arguments, version)? {
                 match is_enough {
                     Some(is_enough) => _ = self.run_from(executor, core, &mut ahead, is_enough),
                     None => executor.let_go(core),

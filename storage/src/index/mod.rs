@@ -151,6 +151,13 @@ impl Index {
         known.or_else(|| self.get_by_descent(hash, key, guard))
     }
 
+    /// Has the memory on its way into the cache that [`Index::get`] looks at first for the key with this
+    /// [`key_hash`](crate::key_hash).
+    #[inline]
+    pub fn prefetch(&self, key_hash: u64, guard: &Guard) {
+        self.shortcuts.way(Hash::known(key_hash), guard).prefetch();
+    }
+
     /// As [`Index::get`], from the tree alone.
     fn get_past_shortcuts<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<Record<'g>> {
         retry(|| self.try_get(key, guard))

@@ -80,7 +80,13 @@ pub(super) struct Hash(u64);
 impl Hash {
     #[inline]
     pub(super) fn of(key: &[u8]) -> Hash {
-        Hash(key_hash(0, key))
+        Hash(key_hash(key))
+    }
+
+    /// That of the key with this [`key_hash`].
+    #[inline]
+    pub(super) fn known(key_hash: u64) -> Hash {
+        Hash(key_hash)
     }
 
     #[inline]

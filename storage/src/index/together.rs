@@ -16,7 +16,7 @@ use super::Index;
 use super::latch::{Attempt, LatchVersion, Restart};
 use super::node::Node;
 use super::shortcuts::Hash;
-use crate::Record;
+use crate::{Record, key_hash};
 
 /// How many keys go side by side: more than that many misses at a time a core doesn't have.
 const SIDE_BY_SIDE: usize = 16;
@@ -24,16 +24,19 @@ const SIDE_BY_SIDE: usize = 16;
 /// A node on a key's way, in the version in which it was the right one; `None` once something got in the way.
 type Place<'t> = Option<(Node<'t>, LatchVersion)>;
 
+/// The index of a key, the key, and its [`key_hash`].
+type Lookup<'g, 'k> = (&'g Index, &'k [u8], u64);
+
 /// The records that have been found.
 type Found<'g> = [Option<Record<'g>>; SIDE_BY_SIDE];
 
 impl Index {
-    /// Looks up so many keys, each in an index of its own, as `lookup` says, and hands their records to `found`, in order. The same as
-    /// [`Index::get`] for each of them, which it costs a half of where the records aren't in the cache; their newest versions
-    /// have been asked for as well.
+    /// Looks up so many keys, each in an index of its own, and hands their records to `found`, in order. `lookup` tells the
+    /// index, the key and its [`key_hash`]. The same as [`Index::get`] for each of them, which it costs a half of where the
+    /// records aren't in the cache; their newest versions have been asked for as well.
     pub fn get_together<'g, 'k>(
         count: usize,
-        lookup: impl Fn(usize) -> (&'g Index, &'k [u8]),
+        lookup: impl Fn(usize) -> Lookup<'g, 'k>,
         guard: &'g Guard,
         mut found: impl FnMut(Option<Record<'g>>),
     ) {
@@ -54,10 +57,11 @@ impl Index {
 }
 
 /// Finds the records of those keys for which there are shortcuts.
-fn take_shortcuts<'g>(lookups: &[(&'g Index, &[u8])], guard: &'g Guard) -> Found<'g> {
+fn take_shortcuts<'g>(lookups: &[Lookup<'g, '_>], guard: &'g Guard) -> Found<'g> {
     let mut ways = [None; SIDE_BY_SIDE];
-    for ((index, key), place) in lookups.iter().zip(&mut ways) {
-        let way = index.shortcuts.way(Hash::of(key), guard);
+    for ((index, key, hash), place) in lookups.iter().zip(&mut ways) {
+        debug_assert_eq!(*hash, key_hash(key), "it is the hash of the key");
+        let way = index.shortcuts.way(Hash::known(*hash), guard);
         way.prefetch();
         *place = Some(way);
     }
@@ -68,7 +72,7 @@ fn take_shortcuts<'g>(lookups: &[(&'g Index, &[u8])], guard: &'g Guard) -> Found
             candidate.prefetch();
         }
     }
-    for (((_, key), way), found) in lookups.iter().zip(ways).zip(&mut records) {
+    for (((_, key, _), way), found) in lookups.iter().zip(ways).zip(&mut records) {
         if found.is_some_and(|record| record.key() != *key) {
             // Its tag was that of another one.
             *found = way.and_then(|way| way.find(key, guard));
@@ -82,16 +86,16 @@ fn take_shortcuts<'g>(lookups: &[(&'g Index, &[u8])], guard: &'g Guard) -> Found
 
 /// Finds the others' records in the tree.
 #[cold]
-fn descend<'g>(lookups: &[(&'g Index, &[u8])], records: &mut Found<'g>, guard: &'g Guard) {
+fn descend<'g>(lookups: &[Lookup<'g, '_>], records: &mut Found<'g>, guard: &'g Guard) {
     let mut places: [Place<'g>; SIDE_BY_SIDE] = [None; SIDE_BY_SIDE];
-    for (((index, _), record), place) in lookups.iter().zip(&*records).zip(&mut places) {
+    for (((index, ..), record), place) in lookups.iter().zip(&*records).zip(&mut places) {
         if record.is_none() {
             *place = index.root().ok();
         }
     }
     while descend_together(lookups, &mut places, guard) {}
     let outcomes = find_together(lookups, &places, guard);
-    for (((index, key), outcome), record) in lookups.iter().zip(outcomes).zip(records) {
+    for (((index, key, _), outcome), record) in lookups.iter().zip(outcomes).zip(records) {
         if record.is_some() {
             continue;
         }
@@ -111,10 +115,10 @@ fn descend<'g>(lookups: &[(&'g Index, &[u8])], records: &mut Found<'g>, guard: &
 }
 
 /// All that are at an inner node take one step down; false if nobody is.
-fn descend_together<'g>(lookups: &[(&'g Index, &[u8])], places: &mut [Place<'g>], guard: &Guard) -> bool {
+fn descend_together<'g>(lookups: &[Lookup<'g, '_>], places: &mut [Place<'g>], guard: &Guard) -> bool {
     let mut children = [0; SIDE_BY_SIDE];
     let mut goes_on = false;
-    for (((_, key), place), child) in lookups.iter().zip(&mut *places).zip(&mut children) {
+    for (((_, key, _), place), child) in lookups.iter().zip(&mut *places).zip(&mut children) {
         let Some((Node::Inner(inner), _)) = *place else { continue };
         match inner.child_at(key, guard) {
             Ok(at) => {
@@ -135,12 +139,12 @@ fn descend_together<'g>(lookups: &[(&'g Index, &[u8])], places: &mut [Place<'g>]
 
 /// Finds the records of all that have arrived at a leaf.
 fn find_together<'g>(
-    lookups: &[(&'g Index, &[u8])],
+    lookups: &[Lookup<'g, '_>],
     places: &[Place<'g>],
     guard: &'g Guard,
 ) -> [Attempt<Option<Record<'g>>>; SIDE_BY_SIDE] {
     let mut positions = [0; SIDE_BY_SIDE];
-    for (((_, key), place), position) in lookups.iter().zip(places).zip(&mut positions) {
+    for (((_, key, _), place), position) in lookups.iter().zip(places).zip(&mut positions) {
         if let Some((Node::Leaf(leaf), _)) = place {
             *position = leaf.guess(key);
             leaf.prefetch_address(*position);
@@ -152,7 +156,7 @@ fn find_together<'g>(
         }
     }
     let find = |at: usize| {
-        let (Some((_, key)), Some((Node::Leaf(leaf), version))) = (lookups.get(at), places[at]) else {
+        let (Some((_, key, _)), Some((Node::Leaf(leaf), version))) = (lookups.get(at), places[at]) else {
             return Err(Restart);
         };
         leaf.get_guessed(positions[at], key, version, guard)

@@ -123,16 +123,30 @@ impl Execution {
     /// Where a key stands in the footprint.
     #[inline]
     fn place(&mut self, table: &Table, key: &[u8], writes: bool) -> Result<Place> {
-        let (footprint, id) = (&self.footprint, table.id());
         // What is read is often written next.
-        let index = footprint.find_after(self.last_found, id, key);
-        self.last_found = index.unwrap_or(self.last_found);
-        let may = match writes {
-            true => index.is_some_and(|index| footprint.is_write(index)) || footprint.covers_write(id, key),
-            false => index.is_some() || footprint.covers_read(id, key),
-        };
+        let index = self.footprint.find_after(self.last_found, table.id(), key);
+        if let Some(index) = index {
+            self.last_found = index;
+            if !writes || self.footprint.is_write(index) {
+                return Ok(Place::Key(index));
+            }
+        }
+        self.place_in_range(table, key, writes, index)
+    }
+
+    /// As [`Execution::place`], for a key that may not be touched unless a range says so.
+    #[inline(never)]
+    fn place_in_range(
+        &mut self,
+        table: &Table,
+        key: &[u8],
+        writes: bool,
+        index: Option<usize>,
+    ) -> Result<Place> {
+        let (footprint, id) = (&self.footprint, table.id());
+        let may = if writes { footprint.covers_write(id, key) } else { footprint.covers_read(id, key) };
         match index {
-            // Also one that is read by itself and written in a range: the next reading looks for its record here.
+            // One that is read by itself and written in a range: the next reading looks for its record here.
             Some(index) if may => Ok(Place::Key(index)),
             None if may => Ok(Place::InRange),
             _ => Err(self.stray(table, Some(key), writes)),

@@ -162,10 +162,7 @@ impl Execution {
     fn find_records(&mut self, guard: &Guard) {
         self.records.clear();
         let (footprint, records) = (&self.footprint, &mut self.records);
-        let lookup = |index| {
-            let (table, key) = footprint.key(index);
-            (table.index(), key)
-        };
+        let lookup = |index| footprint.lookup(index);
         let found = |record: Option<Record<'_>>| records.push(record.map(Record::ptr));
         Index::get_together(footprint.len(), lookup, guard, found);
     }

@@ -4,15 +4,19 @@ use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crossbeam_epoch::Guard;
 use smallvec::SmallVec;
-use synod_storage::index::prefix;
+use synod_storage::index::{Index, prefix};
 use synod_storage::{Table, TableId};
 
 use super::range::Range;
-use crate::key_hash;
+use crate::key_hash::{key_hash, without_table};
 
 /// How many keys are searched one after the other, rather than by halving.
 const LINEAR_KEYS_MAX: usize = 16;
+
+/// The bytes of a [`prefix`].
+const PREFIX_BYTES: usize = size_of::<u64>();
 
 /// So many tables, keys and bytes of keys take no memory of their own.
 const TABLES_INLINE: usize = 4;
@@ -30,9 +34,10 @@ const KEY_BYTES_INLINE: usize = 128;
 pub struct Footprint {
     /// The tables that the keys and ranges are of, each once.
     tables: SmallVec<[Arc<Table>; TABLES_INLINE]>,
-    /// Once sealed: in the order of hash, table and key, each key once.
+    /// Once sealed, each key once: so few that they are searched one after the other in the order of their declaration, more
+    /// in that of hash, table and key.
     keys: SmallVec<[KeyAccess; KEYS_INLINE]>,
-    /// The keys themselves.
+    /// The keys that are longer than their prefixes.
     bytes: SmallVec<[u8; KEY_BYTES_INLINE]>,
     ranges: Vec<RangeAccess>,
     /// The tables of keys.
@@ -46,32 +51,36 @@ pub struct Footprint {
 #[derive(Clone, Copy, Debug)]
 struct KeyAccess {
     hash: u64,
-    /// The key's beginning.
-    prefix: u64,
+    /// The key's beginning, as a number; a key that is no longer is all here.
+    prefix: [u8; PREFIX_BYTES],
     table: TableId,
     /// The table's place in `tables`, times two; plus one for a write.
     place: u32,
-    /// Where the key is in `bytes`.
+    /// Where the key is in `bytes`, if it is longer than its prefix.
     start: u32,
     length: u32,
-    /// How many were declared before it; once sealed, the index of the one that was declared after it, as a guess.
+    /// How many were declared before it; once sealed, the index of the one that was declared after it, as a guess:
+    /// procedures mostly ask for them in the order in which they have declared them.
     next: u32,
 }
 
 impl KeyAccess {
     #[inline]
-    fn is_write(self) -> bool {
+    fn is_write(&self) -> bool {
         self.place & 1 == 1
     }
 
     #[inline]
-    fn key(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.start as usize..][..self.length as usize]
+    fn key<'k>(&'k self, bytes: &'k [u8]) -> &'k [u8] {
+        match self.prefix.get(..self.length as usize) {
+            Some(key) => key,
+            None => &bytes[self.start as usize..][..self.length as usize],
+        }
     }
 
     /// What the keys of a sealed footprint are ordered by.
     #[inline]
-    fn order(self, bytes: &[u8]) -> (u64, TableId, &[u8]) {
+    fn order<'k>(&'k self, bytes: &'k [u8]) -> (u64, TableId, &'k [u8]) {
         (self.hash, self.table, self.key(bytes))
     }
 }
@@ -93,7 +102,9 @@ impl RangeAccess {
     /// Whether a key of a footprint with these bytes is in it.
     #[inline]
     fn contains(&self, key: &KeyAccess, bytes: &[u8]) -> bool {
-        self.table == key.table && self.range.may_contain(key.prefix) && self.range.contains(key.key(bytes))
+        self.table == key.table
+            && self.range.may_contain(u64::from_be_bytes(key.prefix))
+            && self.range.contains(key.key(bytes))
     }
 }
 
@@ -165,19 +176,21 @@ impl Footprint {
     #[inline]
     pub(super) fn add_key(&mut self, table: &Arc<Table>, key: &[u8], write: bool) {
         let id = table.id();
-        let end = self.bytes.len() + key.len();
-        assert!(u32::try_from(end).is_ok(), "a footprint's keys have fewer than 2^32 bytes");
+        let start = self.bytes.len();
+        if key.len() > PREFIX_BYTES {
+            self.bytes.extend_from_slice(key);
+            assert!(u32::try_from(self.bytes.len()).is_ok(), "a footprint's keys have fewer than 2^32 bytes");
+        }
         let access = KeyAccess {
             hash: key_hash(id, key),
-            prefix: prefix(key),
+            prefix: prefix(key).to_be_bytes(),
             table: id,
             place: self.place(table, write),
-            start: self.bytes.len() as u32,
+            start: start as u32,
             length: key.len() as u32,
             next: self.keys.len() as u32,
         };
         self.keys.push(access);
-        self.bytes.extend_from_slice(key);
         self.key_masks.add(id, write);
         self.sealed = false;
     }
@@ -209,27 +222,51 @@ impl Footprint {
     /// Puts the keys into their order and merges those that were declared twice, of which a write counts more
     /// than a read. Declaring more afterwards breaks the seal, and calls for another one.
     pub fn seal(&mut self) {
-        self.keys.sort_unstable_by_key(|access| access.hash);
-        if self.keys.windows(2).any(|pair| pair[0].hash == pair[1].hash) {
+        let is_merged = match self.keys.len() <= LINEAR_KEYS_MAX {
+            true => self.seal_few(),
+            false => self.seal_many(),
+        };
+        if !is_merged {
             self.merge_duplicates();
-        } else {
-            self.link_in_order_of_declaration();
         }
         self.sealed = true;
     }
 
-    /// Notes for each key which one was declared after it: procedures mostly ask for them in the order in which they have
-    /// declared them.
-    fn link_in_order_of_declaration(&mut self) {
-        let mut declared: SmallVec<[u32; KEYS_INLINE]> = SmallVec::from_elem(0, self.keys.len());
+    /// Seals keys that are searched one after the other, and stay where they are. False if some may have to be merged.
+    fn seal_few(&mut self) -> bool {
+        let mut rest = &*self.keys;
+        while let [first, others @ ..] = rest {
+            // All of them: a branch for each would cost more.
+            if others.iter().fold(false, |is_there, other| is_there | (other.hash == first.hash)) {
+                return false;
+            }
+            rest = others;
+        }
+        for (index, access) in self.keys.iter_mut().enumerate() {
+            access.next = index as u32 + 1;
+        }
+        if let Some(last) = self.keys.last_mut() {
+            // They are often gone through again.
+            last.next = 0;
+        }
+        true
+    }
+
+    /// Sorts keys that are searched by halving. False if some may have to be merged.
+    fn seal_many(&mut self) -> bool {
+        self.keys.sort_unstable_by_key(|access| access.hash);
+        if self.keys.windows(2).any(|pair| pair[0].hash == pair[1].hash) {
+            return false;
+        }
+        let mut declared = vec![0; self.keys.len()];
         for (index, access) in self.keys.iter().enumerate() {
             // Sealed before, and added to: then some guesses are wrong.
             declared[access.next as usize] = index as u32;
         }
         for access in &mut self.keys {
-            // The first one comes after the last one: they are often gone through again.
             access.next = *declared.get(access.next as usize + 1).unwrap_or(&declared[0]);
         }
+        true
     }
 
     #[cold]
@@ -272,8 +309,25 @@ impl Footprint {
     /// If there is no such key.
     #[inline]
     pub fn key(&self, index: usize) -> (&Arc<Table>, &[u8]) {
-        let access = self.keys[index];
+        let access = &self.keys[index];
         (&self.tables[(access.place >> 1) as usize], access.key(&self.bytes))
+    }
+
+    /// How to find a key by its index: what [`Index::get_together`](Index::get_together) asks for.
+    #[inline]
+    pub(super) fn lookup(&self, index: usize) -> (&Index, &[u8], u64) {
+        let access = &self.keys[index];
+        let table = &self.tables[(access.place >> 1) as usize];
+        (table.index(), access.key(&self.bytes), without_table(access.hash, access.table))
+    }
+
+    /// Has the memory by which the keys' records are found on its way into the cache.
+    #[inline]
+    pub fn prefetch(&self, guard: &Guard) {
+        for index in 0..self.keys.len() {
+            let (index, _, hash) = self.lookup(index);
+            index.prefetch(hash, guard);
+        }
     }
 
     /// Whether a key was declared as written.
@@ -289,12 +343,12 @@ impl Footprint {
     /// one, or was declared next.
     #[inline]
     pub(super) fn find_after(&self, last: usize, table: TableId, key: &[u8]) -> Option<usize> {
-        let (keys, prefix) = (&*self.keys, prefix(key));
+        let (keys, prefix) = (&*self.keys, prefix(key).to_be_bytes());
         let is_it = |access: &KeyAccess| {
             access.prefix == prefix
                 && access.length as usize == key.len()
                 && access.table == table
-                && (key.len() <= size_of_val(&prefix) || access.key(&self.bytes) == key)
+                && (key.len() <= PREFIX_BYTES || access.key(&self.bytes) == key)
         };
         match keys.get(last) {
             Some(found) if is_it(found) => Some(last),
@@ -354,30 +408,20 @@ impl Footprint {
         }
     }
 
-    /// Whether a transaction has to wait for an earlier one: that one may write what this one may read or write. Linear in
-    /// the keys of both, times the ranges; two that share no table cost nothing.
+    /// Whether a transaction has to wait for an earlier one: that one may write what this one may read or write. Costs a
+    /// search for each key, and compares all keys with all ranges; two that share no table cost nothing.
     pub fn waits_for(&self, earlier: &Footprint) -> bool {
         self.masks().may_wait_for(earlier.masks())
-            && (self.waits_for_by_key(earlier) || self.waits_for_by_range(earlier))
+            && (self.has_written_key(earlier) || self.waits_for_by_range(earlier))
     }
 
-    /// A merge of both lists.
-    fn waits_for_by_key(&self, earlier: &Footprint) -> bool {
-        debug_assert!(self.sealed && earlier.sealed);
-        let (mut mine, mut theirs) = (self.keys.iter().peekable(), earlier.keys.iter().peekable());
-        while let (Some(&a), Some(&b)) = (mine.peek(), theirs.peek()) {
-            let ordering = a.order(&self.bytes).cmp(&b.order(&earlier.bytes));
-            if ordering.is_eq() && b.is_write() {
-                return true;
-            }
-            if ordering.is_le() {
-                mine.next();
-            }
-            if ordering.is_ge() {
-                theirs.next();
-            }
-        }
-        false
+    /// Whether a key of this one is one that the earlier one writes.
+    fn has_written_key(&self, earlier: &Footprint) -> bool {
+        let is_written = |key: &KeyAccess| {
+            let found = earlier.find(key.table, key.key(&self.bytes));
+            found.is_some_and(|index| earlier.is_write(index))
+        };
+        self.keys.iter().any(is_written)
     }
 
     /// As [`Footprint::waits_for`], on account of a range of one and a key or range of the other.

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::synod_storage::index::{Batch, Index, Insertion};
-use super::synod_storage::{Record, RecordPtr};
+use super::synod_storage::{Record, RecordPtr, key_hash};
 
 type Key = Vec<u8>;
 type Model = BTreeMap<Key, RecordPtr>;
@@ -119,7 +119,7 @@ fn apply(index: &Index, model: &mut Model, operation: &Operation, guard: &Guard)
         Operation::GetTogether(keys) => {
             let mut found = Vec::new();
             let collect = |record: Option<Record<'_>>| found.push(record.map(Record::ptr));
-            Index::get_together(keys.len(), |at| (index, &keys[at][..]), guard, collect);
+            Index::get_together(keys.len(), |at| (index, &keys[at][..], key_hash(&keys[at])), guard, collect);
             assert_eq!(found, keys.iter().map(|key| model.get(key).copied()).collect::<Vec<_>>());
         }
         Operation::Forward(start) => {

@@ -8,7 +8,7 @@ use super::super::shortcuts::Hash;
 use super::super::{Index, Insertion};
 use super::verify;
 use crate::sync::Ordering;
-use crate::{Record, twin};
+use crate::{Record, key_hash, twin};
 
 fn insert<'g>(index: &'g Index, key: &[u8], guard: &'g Guard) -> Record<'g> {
     match index.insert(key, || Record::allocate(key, 0, 0), |_| true, guard) {
@@ -68,7 +68,7 @@ fn a_look_up_leaves_a_shortcut_and_one_past_them_does_not() {
     assert_eq!(keys_with_shortcuts(&index, &guard).len(), 1);
 
     index.shortcuts.forget(record, &guard);
-    Index::get_together(1, |_| (&index, b"key"), &guard, |found| assert!(found.is_some()));
+    Index::get_together(1, |_| (&index, b"key", key_hash(b"key")), &guard, |found| assert!(found.is_some()));
     assert_eq!(keys_with_shortcuts(&index, &guard).len(), 1);
 }
 
@@ -88,12 +88,12 @@ fn keys_with_one_hash_are_all_found_and_take_little_memory() {
     let (index, guard) = (Index::new(), pin());
     let before = index.statistics().shortcut_bytes;
     let twins: Vec<[u8; 16]> =
-        (0..500_u64).map(|first| twin(0, *b"a key of 16 byte", first.to_be_bytes())).collect();
+        (0..500_u64).map(|first| twin(*b"a key of 16 byte", first.to_be_bytes())).collect();
     for (count, key) in twins.iter().enumerate() {
         insert(&index, key, &guard);
         assert!(twins[..=count].iter().all(|key| index.get(key, &guard).is_some()));
     }
-    let lookup = |at: usize| (&index, &twins[at][..]);
+    let lookup = |at: usize| (&index, &twins[at][..], key_hash(&twins[at]));
     let mut keys = twins.iter();
     Index::get_together(twins.len(), lookup, &guard, |found| {
         assert_eq!(found.map(Record::key), keys.next().map(|key| &key[..]));

@@ -9,7 +9,7 @@ use std::thread;
 use crossbeam_epoch::{Guard, pin};
 
 use super::synod_storage::index::{Batch, Index, Insertion};
-use super::synod_storage::{Record, RecordPtr};
+use super::synod_storage::{Record, RecordPtr, key_hash};
 
 /// A small random number generator (xorshift64*; Vigna, ACM TOMS 42(4), 2016): the same run for a seed.
 struct Random(u64);
@@ -120,7 +120,7 @@ fn look_up(index: &Index, seed: u64, keys: u64, done: &AtomicBool) {
         let (keys, mut next) = (numbers.map(key), 0);
         Index::get_together(
             keys.len(),
-            |at| (index, &keys[at][..]),
+            |at| (index, &keys[at][..], key_hash(&keys[at])),
             &guard,
             |found| {
                 check_found(numbers[next], found);

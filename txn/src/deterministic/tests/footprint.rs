@@ -162,7 +162,7 @@ fn tables_with_the_same_bit_are_told_apart() {
 fn keys_with_the_same_hash_are_different_keys() {
     let table = &catalog().tables()[0];
     let key = *b"a key of 16 byte";
-    let twin = twin(table.id().0, key, *b"its twin");
+    let twin = twin(key, *b"its twin");
     let footprint = |keys: &[[u8; 16]]| {
         let mut footprint = Footprint::new();
         keys.iter().for_each(|key| footprint.write(table, key));
