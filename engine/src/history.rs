@@ -110,7 +110,7 @@ impl History {
     }
 }
 
-/// The recording of a transaction that is running.
+/// The recording of a transaction that is running; boxed, since most aren't recorded, and are moved about all the same.
 pub(crate) struct Recording {
     history: Arc<History>,
     transaction: RecordedTransaction,
@@ -118,16 +118,16 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn begin(history: &Arc<History>, isolation: Isolation) -> Self {
+    pub(crate) fn begin(history: &Arc<History>, isolation: Isolation) -> Box<Self> {
         Self::begun_at(history, history.moment(), session(), isolation)
     }
 
     /// Of a procedure that was handed in at an earlier moment.
-    pub(crate) fn of_procedure(history: &Arc<History>, submitted: u64) -> Self {
+    pub(crate) fn of_procedure(history: &Arc<History>, submitted: u64) -> Box<Self> {
         Self::begun_at(history, submitted, new_session(), Isolation::Serializable)
     }
 
-    fn begun_at(history: &Arc<History>, begin: u64, session: u64, isolation: Isolation) -> Self {
+    fn begun_at(history: &Arc<History>, begin: u64, session: u64, isolation: Isolation) -> Box<Self> {
         let transaction = RecordedTransaction {
             id: None,
             session,
@@ -137,7 +137,7 @@ impl Recording {
             outcome: RecordedOutcome::Aborted,
             steps: Vec::new(),
         };
-        Recording { history: history.clone(), transaction, savepoints: Vec::new() }
+        Box::new(Recording { history: history.clone(), transaction, savepoints: Vec::new() })
     }
 
     pub(crate) fn named(&mut self, id: Option<TransactionId>) {

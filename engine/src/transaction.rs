@@ -25,7 +25,7 @@ pub struct Transaction {
     durability: Durability,
     pub(crate) body: RefCell<Body>,
     /// What an engine that records history notes.
-    recording: Option<RefCell<Recording>>,
+    recording: Option<RefCell<Box<Recording>>>,
 }
 
 /// What carries a transaction.
@@ -41,7 +41,7 @@ impl Transaction {
         engine: Engine,
         body: Body,
         (isolation, durability): (Isolation, Durability),
-        recording: Option<Recording>,
+        recording: Option<Box<Recording>>,
     ) -> Self {
         let (body, recording) = (RefCell::new(body), recording.map(RefCell::new));
         let transaction = Transaction { engine, isolation, durability, body, recording };
@@ -50,7 +50,7 @@ impl Transaction {
     }
 
     /// Records what comes from now on, as another transaction.
-    pub(crate) fn start_recording(&mut self, recording: Recording) {
+    pub(crate) fn start_recording(&mut self, recording: Box<Recording>) {
         self.recording = Some(RefCell::new(recording));
         self.record(|recording| recording.named(self.id()));
     }
@@ -61,7 +61,7 @@ impl Transaction {
     }
 
     /// What was recorded: it ends when it is dropped.
-    pub(crate) fn take_recording(&mut self) -> Option<Recording> {
+    pub(crate) fn take_recording(&mut self) -> Option<Box<Recording>> {
         self.recording.take().map(RefCell::into_inner)
     }
 

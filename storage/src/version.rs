@@ -219,9 +219,14 @@ impl<'g> Version<'g> {
         // SAFETY: the exchange made this thread the only owner of the link to `older`.
         while let Some(version) = unsafe { Version::from_raw(thawed(older)) } {
             retired += 1;
-            // AcqRel: acquire pairs with the release that linked the older version; release lets a
-            // second cutter, which finds null, know that nothing is left for it.
-            older = version.header().next.swap(null_mut(), Ordering::AcqRel);
+            let next = &version.header().next;
+            // Acquire: pairs with the release that linked the older version. A link that is null stays so.
+            older = next.load(Ordering::Acquire);
+            if !older.is_null() {
+                // AcqRel: acquire as above; release lets a second cutter, which finds null, know that nothing is left
+                // for it.
+                older = next.swap(null_mut(), Ordering::AcqRel);
+            }
             // SAFETY: it is unreachable for readers that pin from now on.
             unsafe { version.retire(guard) };
         }

@@ -81,7 +81,7 @@ pub(crate) struct Finished {
     /// The hash of its answer, if anybody asks.
     pub(crate) answer_hash: u64,
     /// What is recorded of it. It ends when snapshots include it, and before it is answered.
-    pub(crate) recording: Option<Recording>,
+    pub(crate) recording: Option<Box<Recording>>,
 }
 
 /// An epoch that hasn't wholly run.
