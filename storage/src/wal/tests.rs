@@ -100,12 +100,12 @@ fn build_batch(body: &[u8], timestamp: Timestamp) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn batches_are_read_back(body in vec(any::<u8>(), 0..300), timestamp in arbitrary_timestamp()) {
-        let bytes = build_batch(&body, timestamp);
+    fn batches_are_read_back(written in vec(any::<u8>(), 0..300), timestamp in arbitrary_timestamp()) {
+        let bytes = build_batch(&written, timestamp);
         prop_assert_eq!(check_length(&bytes, bytes.len() as u64), Ok(bytes.len()));
         match decode(&bytes) {
             Ok((outer, Frame::Entry(Entry::Batch { timestamp: inner, body }))) => {
-                prop_assert_eq!((outer, inner, body), (timestamp, timestamp, &body[..]));
+                prop_assert_eq!((outer, inner, body), (timestamp, timestamp, &written[..]));
             }
             other => prop_assert!(false, "not a batch: {other:?}"),
         }

@@ -177,9 +177,8 @@ fn append(wal: &Wal, entry: &Entry) {
             at
         }
         Entry::Batch(at, body) => {
-            frame.begin_batch();
-            frame.append(body).expect("it was in a frame before");
-            at
+            wal.append_batch(0, *at, body).expect("it was in a frame before");
+            return;
         }
     };
     wal.append(0, *at, frame.finish(*at)).expect("the log has not failed");

@@ -90,7 +90,12 @@ fn any_key() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![Just(0), Just(1), Just(0xff)], 0..=2)
 }
 
-/// Every key that a bound or key from `any_key` is, or that comes next to one. Where two sets of ranges of such
+/// A key about as long as a prefix is.
+fn long(end: &[u8]) -> Vec<u8> {
+    [b"seven b", end].concat()
+}
+
+/// Every key that a bound or key from `any_key` is, a long one too, or that comes next to one. Where two sets of ranges of such
 /// bounds differ, they differ in one of these.
 fn universe() -> Vec<Vec<u8>> {
     let mut keys = vec![vec![]];
@@ -100,6 +105,8 @@ fn universe() -> Vec<Vec<u8>> {
         longest = longest.iter().flat_map(longer).collect();
         keys.extend(longest.iter().cloned());
     }
+    let long: Vec<_> = keys.iter().filter(|key| key.len() <= 2).map(|key| long(key)).collect();
+    keys.extend(long);
     keys
 }
 
@@ -112,11 +119,8 @@ fn any_bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
 }
 
 fn any_key_declaration() -> impl Strategy<Value = Declaration> {
-    (0..2_usize, any_key(), any::<bool>()).prop_map(|(table, key, write)| Declaration::Key {
-        table,
-        key,
-        write,
-    })
+    let key = prop_oneof![any_key(), any_key().prop_map(|key| long(&key))];
+    (0..2_usize, key, any::<bool>()).prop_map(|(table, key, write)| Declaration::Key { table, key, write })
 }
 
 fn any_range_declaration() -> impl Strategy<Value = Declaration> {
