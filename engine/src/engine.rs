@@ -19,16 +19,14 @@ use synod_txn::{
 use crate::background::Background;
 use crate::checkpoint::Checkpointer;
 use crate::deterministic::{Executor, Quiet};
+use crate::directory::Directory;
 use crate::history::{History, RecordedTransaction, Recording};
 use crate::options::MergeFunction;
-use crate::procedure::{Directory, Library};
+use crate::procedure::Library;
 use crate::recovery::{Files, Recovered, RecoveryStats, recover};
 use crate::transaction::{Body, Transaction};
 use crate::view::{CatalogChanges, ViewSource};
 use crate::{Audit, Checkpoint, Error, Options, Result, Snapshot, Stats, Table, TransactionOptions};
-
-/// The longest table name, in bytes.
-pub const TABLE_NAME_BYTES_MAX: usize = 1024;
 
 /// A database: named tables, and transactions on them. Cheap to clone; the database is closed when the last
 /// clone, transaction and snapshot is gone.
@@ -45,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) protocol: Box<dyn Protocol>,
     pub(crate) store: Arc<Store>,
     pub(crate) defaults: Defaults,
-    merges: HashMap<String, Arc<MergeFunction>>,
+    pub(crate) merges: HashMap<String, Arc<MergeFunction>>,
     pub(crate) catalog_changes: Arc<CatalogChanges>,
     /// `None` for an engine in memory.
     pub(crate) checkpointer: Option<Arc<Checkpointer>>,
@@ -55,8 +53,9 @@ pub(crate) struct Inner {
     /// The procedures that are known.
     pub(crate) library: Library,
     /// The tables, for procedures to find by name.
-    directory: CachePadded<RwLock<Arc<Directory>>>,
-    directory_version: AtomicU64,
+    pub(crate) directory: CachePadded<RwLock<Arc<Directory>>>,
+    /// The version of `directory`, for those who needn't lock it.
+    pub(crate) directory_version: AtomicU64,
     /// `None` unless the mode is the deterministic one.
     pub(crate) executor: Option<Arc<Executor>>,
     is_closed: AtomicBool,
@@ -185,38 +184,13 @@ impl Engine {
         Ok(())
     }
 
-    /// The tables, as they are now.
-    pub(crate) fn directory(&self) -> Arc<Directory> {
-        self.inner.directory.read().clone()
-    }
-
-    /// Whether no table was created or dropped since.
-    #[inline]
-    pub(crate) fn is_current(&self, directory_version: u64) -> bool {
-        // Acquire: pairs with the release in `refresh_directory`.
-        self.inner.directory_version.load(Ordering::Acquire) == directory_version
-    }
-
-    pub(crate) fn refresh_directory(&self) {
-        let tables = self.inner.store.catalog().tables();
-        let mut directory = self.inner.directory.write();
-        let version = directory.version + 1;
-        *directory = Arc::new(Directory::new(version, tables.into_iter().map(|table| self.handle(table))));
-        self.inner.directory_version.store(version, Ordering::Release);
-    }
-
-    fn handle(&self, inner: Arc<synod_storage::Table>) -> Table {
-        let merge = self.inner.merges.get(inner.name()).cloned();
-        Table { engine: self.inner.id, inner, merge }
-    }
-
     pub(crate) fn history(&self) -> Option<&Arc<History>> {
         self.inner.history.as_ref()
     }
 
     /// Makes sure that nothing is in flight in the deterministic mode, and that nothing comes in, until what this returns
     /// is dropped.
-    fn quiesce(&self) -> Option<Quiet<'_>> {
+    pub(crate) fn quiesce(&self) -> Option<Quiet<'_>> {
         self.inner.executor.as_ref().map(|executor| executor.quiesce(self))
     }
 
@@ -225,63 +199,6 @@ impl Engine {
         if let Some(executor) = &self.inner.executor {
             executor.settle(self);
         }
-    }
-
-    /// The table of this name, created if there is none. A new table is durable when this returns.
-    pub fn table(&self, name: &str) -> Result<Table> {
-        self.check_open()?;
-        let catalog = self.inner.store.catalog();
-        let inner = match catalog.by_name(name) {
-            Some(table) => table,
-            None => self.create_table(name)?,
-        };
-        Ok(self.handle(inner))
-    }
-
-    fn create_table(&self, name: &str) -> Result<Arc<synod_storage::Table>> {
-        if name.is_empty() || name.len() > TABLE_NAME_BYTES_MAX {
-            return Err(Error::TableName { bytes: name.len() });
-        }
-        let mut frame = self.inner.catalog_changes.lock();
-        let store = &self.inner.store;
-        if let Some(table) = store.catalog().by_name(name) {
-            return Ok(table);
-        }
-        let id = store.catalog().next_id();
-        frame.begin();
-        frame.create_table(id, name)?;
-        // A procedure comes before or after the change, here as in the log.
-        let quiet = self.quiesce();
-        let timestamp = store.change_catalog(&mut frame)?;
-        store.wait_durable(timestamp, Durability::Sync)?;
-        let table = store.catalog().create(id, name);
-        self.refresh_directory();
-        Quiet::end_at(quiet, timestamp);
-        Ok(table)
-    }
-
-    /// The names of all tables, sorted.
-    pub fn tables(&self) -> Vec<String> {
-        self.inner.store.catalog().tables().iter().map(|table| table.name().to_owned()).collect()
-    }
-
-    /// Drops a table with all its records; false if there's no such table. It is gone for good when this
-    /// returns. Transactions that work on it get an error at their next operation or at commit; snapshots
-    /// that were opened before can go on reading it through their handles.
-    pub fn drop_table(&self, name: &str) -> Result<bool> {
-        self.check_open()?;
-        let mut frame = self.inner.catalog_changes.lock();
-        let store = &self.inner.store;
-        let Some(table) = store.catalog().by_name(name) else { return Ok(false) };
-        frame.begin();
-        frame.drop_table(table.id());
-        let quiet = self.quiesce();
-        let timestamp = store.change_catalog(&mut frame)?;
-        store.remove_table(table.id(), timestamp);
-        self.refresh_directory();
-        Quiet::end_at(quiet, timestamp);
-        store.wait_durable(timestamp, Durability::Sync)?;
-        Ok(true)
     }
 
     /// Begins a transaction. Most programs want [`Engine::transact`], which also commits and retries.

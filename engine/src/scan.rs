@@ -1,12 +1,80 @@
-//! Iterators over ranges.
+//! Reading and deleting ranges.
 
 use std::iter::FusedIterator;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synod_txn::{Cursor, Intent};
+use synod_txn::{Cursor, Direction, Expect, Intent};
 
-use crate::{Error, Result, Snapshot, Table, Transaction};
+use crate::{Error, KeyRange, Result, Snapshot, Table, Transaction};
+
+impl Transaction {
+    /// The records of a range in ascending order of their keys. It sees this transaction's own writes, also
+    /// those made while it goes on, where it has not passed yet.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let table = engine.table("t")?;
+    /// engine.transact(|txn| {
+    ///     for key in ["a", "b", "c"] {
+    ///         txn.put(&table, key, "")?;
+    ///     }
+    ///     for record in txn.scan(&table, "a".."c") {
+    ///         let (key, _) = record?;
+    ///         txn.put(&table, key, "seen")?;
+    ///     }
+    ///     Ok::<_, synod::Error>(())
+    /// })?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn scan(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
+        let (lower, upper) = range.into_bounds();
+        Scan::new(self, table, Cursor::new(lower, upper, Direction::Forward))
+    }
+
+    /// As [`Transaction::scan`], in descending order.
+    pub fn scan_rev(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
+        let (lower, upper) = range.into_bounds();
+        Scan::new(self, table, Cursor::new(lower, upper, Direction::Backward))
+    }
+
+    /// The records whose keys begin with `prefix`, in ascending order.
+    pub fn prefix(&self, table: &Table, prefix: impl AsRef<[u8]>) -> Scan<'_> {
+        Scan::new(self, table, Cursor::over_prefix(prefix.as_ref()))
+    }
+
+    /// Deletes all keys in a range; returns how many had a value.
+    ///
+    /// ```
+    /// # use synod::{Engine, Options};
+    /// # let engine = Engine::in_memory(Options::new())?;
+    /// # let log = engine.table("log")?;
+    /// engine.transact(|txn| {
+    ///     for day in ["2026-01-30", "2026-01-31", "2026-02-01"] {
+    ///         txn.put(&log, day, "…")?;
+    ///     }
+    ///     assert_eq!(txn.delete_range(&log, "2026-01".."2026-02")?, 2);
+    ///     Ok::<_, synod::Error>(())
+    /// })?;
+    /// # Ok::<(), synod::Error>(())
+    /// ```
+    pub fn delete_range(&self, table: &Table, range: impl KeyRange) -> Result<u64> {
+        let (lower, upper) = range.into_bounds();
+        let mut cursor = Cursor::new(lower, upper, Direction::Forward);
+        let mut deleted = 0;
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        drop(self.writable(table)?);
+        while !cursor.is_done() {
+            keys.clear();
+            self.scan_some(&table.inner, &mut cursor, Intent::Write, &mut |key, _| keys.push(key.to_vec()))?;
+            for key in &keys {
+                deleted += u64::from(self.write(table, key, None, Expect::Told)?);
+            }
+        }
+        Ok(deleted)
+    }
+}
 
 /// The next few records of a scan, copied out one behind the other, so that nothing is held while the user
 /// looks at them. The memory is used again for the records after them, unless the user still holds a part.

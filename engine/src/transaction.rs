@@ -7,13 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_storage::{Timestamp, Version};
 use synod_txn::{
-    Abort, ActiveTransaction, CommitReceipt, Cursor, Direction, Durability, Expect, Footprint, Intent,
-    Isolation, Reconnaissance, Savepoint, Snapshot as StoreSnapshot, TransactionId,
+    Abort, ActiveTransaction, CommitReceipt, Cursor, Durability, Expect, Footprint, Intent, Isolation,
+    Reconnaissance, Savepoint, Snapshot as StoreSnapshot, TransactionId,
 };
 
 use crate::history::{Recording, recorded};
 use crate::multi_get::together;
-use crate::{CommitHandle, Engine, Error, KeyRange, Result, Scan, Table};
+use crate::{CommitHandle, Engine, Error, Result, Table};
 
 /// A transaction: reads and writes that take effect together, or not at all. It can be sent to another
 /// thread. Dropping it aborts it.
@@ -190,37 +190,6 @@ impl Transaction {
         self.write(table, key.as_ref(), None, Expect::Told)
     }
 
-    /// Deletes all keys in a range; returns how many had a value.
-    ///
-    /// ```
-    /// # use synod::{Engine, Options};
-    /// # let engine = Engine::in_memory(Options::new())?;
-    /// # let log = engine.table("log")?;
-    /// engine.transact(|txn| {
-    ///     for day in ["2026-01-30", "2026-01-31", "2026-02-01"] {
-    ///         txn.put(&log, day, "…")?;
-    ///     }
-    ///     assert_eq!(txn.delete_range(&log, "2026-01".."2026-02")?, 2);
-    ///     Ok::<_, synod::Error>(())
-    /// })?;
-    /// # Ok::<(), synod::Error>(())
-    /// ```
-    pub fn delete_range(&self, table: &Table, range: impl KeyRange) -> Result<u64> {
-        let (lower, upper) = range.into_bounds();
-        let mut cursor = Cursor::new(lower, upper, Direction::Forward);
-        let mut deleted = 0;
-        let mut keys: Vec<Vec<u8>> = Vec::new();
-        drop(self.writable(table)?);
-        while !cursor.is_done() {
-            keys.clear();
-            self.scan_some(&table.inner, &mut cursor, Intent::Write, &mut |key, _| keys.push(key.to_vec()))?;
-            for key in &keys {
-                deleted += u64::from(self.write(table, key, None, Expect::Told)?);
-            }
-        }
-        Ok(deleted)
-    }
-
     /// Combines the value of a key with `operand`, by the merge function that the table was given in
     /// [`Options::merge`](crate::Options::merge).
     ///
@@ -258,41 +227,6 @@ impl Transaction {
                 outcome => return outcome.map(|_| ()),
             }
         }
-    }
-
-    /// The records of a range in ascending order of their keys. It sees this transaction's own writes, also
-    /// those made while it goes on, where it has not passed yet.
-    ///
-    /// ```
-    /// # use synod::{Engine, Options};
-    /// # let engine = Engine::in_memory(Options::new())?;
-    /// # let table = engine.table("t")?;
-    /// engine.transact(|txn| {
-    ///     for key in ["a", "b", "c"] {
-    ///         txn.put(&table, key, "")?;
-    ///     }
-    ///     for record in txn.scan(&table, "a".."c") {
-    ///         let (key, _) = record?;
-    ///         txn.put(&table, key, "seen")?;
-    ///     }
-    ///     Ok::<_, synod::Error>(())
-    /// })?;
-    /// # Ok::<(), synod::Error>(())
-    /// ```
-    pub fn scan(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
-        let (lower, upper) = range.into_bounds();
-        Scan::new(self, table, Cursor::new(lower, upper, Direction::Forward))
-    }
-
-    /// As [`Transaction::scan`], in descending order.
-    pub fn scan_rev(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
-        let (lower, upper) = range.into_bounds();
-        Scan::new(self, table, Cursor::new(lower, upper, Direction::Backward))
-    }
-
-    /// The records whose keys begin with `prefix`, in ascending order.
-    pub fn prefix(&self, table: &Table, prefix: impl AsRef<[u8]>) -> Scan<'_> {
-        Scan::new(self, table, Cursor::over_prefix(prefix.as_ref()))
     }
 
     /// Marks a point to which [`Transaction::rollback_to`] can return.
@@ -493,7 +427,13 @@ impl Transaction {
         Ok(())
     }
 
-    fn write(&self, table: &Table, key: &[u8], value: Option<&[u8]>, expect: Expect) -> Result<bool> {
+    pub(crate) fn write(
+        &self,
+        table: &Table,
+        key: &[u8],
+        value: Option<&[u8]>,
+        expect: Expect,
+    ) -> Result<bool> {
         let had_value = self.writable(table)?.write(&table.inner, key, value, expect)?;
         if value.is_some() || had_value {
             self.record(|recording| recording.put(&table.inner, key, value));
@@ -501,7 +441,10 @@ impl Transaction {
         Ok(had_value)
     }
 
-    fn writable(&self, table: &Table) -> Result<std::cell::RefMut<'_, Box<dyn ActiveTransaction>>> {
+    pub(crate) fn writable(
+        &self,
+        table: &Table,
+    ) -> Result<std::cell::RefMut<'_, Box<dyn ActiveTransaction>>> {
         self.check_table(table)?;
         let body = self.body.borrow_mut();
         std::cell::RefMut::filter_map(body, |body| match body {

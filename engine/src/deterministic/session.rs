@@ -12,8 +12,9 @@ use synod_txn::{Durability, Execution, Footprint, Isolation, Replaced};
 
 use super::Executor;
 use super::core::{Core, Finished, Outcome, Place, Runnable, Scheduled};
+use crate::directory::Directory;
 use crate::history::Recording;
-use crate::procedure::{Directory, Verdict, View};
+use crate::procedure::{Verdict, View};
 use crate::transaction::Body;
 use crate::{Engine, Error, Transaction};
 

@@ -2,7 +2,8 @@
 
 use synod_txn::Footprint;
 
-use super::{AnyJob, Directory};
+use super::AnyJob;
+use crate::directory::Directory;
 use crate::{KeyRange, Result, Table};
 
 /// Collects what a procedure will read and write: keys, also those that aren't there, and ranges of keys. Whatever is

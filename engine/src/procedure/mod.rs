@@ -36,7 +36,6 @@ pub use declaration::Declaration;
 pub(crate) use declaration::declare;
 pub(crate) use job::{AnyJob, Job, Verdict};
 pub(crate) use library::Library;
-pub(crate) use submit::Directory;
 pub use ticket::Ticket;
 pub use view::View;
 

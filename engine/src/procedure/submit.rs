@@ -3,37 +3,19 @@
 use std::sync::Arc;
 
 use crossbeam_epoch::pin;
-use rustc_hash::FxHashMap;
 use synod_storage::Timestamp;
 use synod_txn::{Durability, Footprint, Isolation, Reconnaissance, Snapshot as StoreSnapshot};
 
 use super::job::{Arguments, run_caught};
 use super::{Answer, AnyJob, Executed, Job, Position, Procedure, Ticket, View, declare};
 use crate::deterministic::{Ahead, Scheduled};
+use crate::directory::Directory;
 use crate::transact::TransactOptions;
 use crate::transaction::Body;
-use crate::{Engine, Error, Result, Table, Transaction, TransactionOptions};
+use crate::{Engine, Error, Result, Transaction, TransactionOptions};
 
 /// How often a footprint is found out on a snapshot. If it has moved every time, whole tables are locked instead.
 const RECONNAISSANCES_MAX: u32 = 8;
-
-/// The tables, by name, as of some moment.
-#[derive(Default)]
-pub(crate) struct Directory {
-    tables: FxHashMap<String, Table>,
-    /// One higher whenever a table has been created or dropped.
-    pub(crate) version: u64,
-}
-
-impl Directory {
-    pub(crate) fn new(version: u64, tables: impl Iterator<Item = Table>) -> Self {
-        Directory { tables: tables.map(|table| (table.name().to_owned(), table)).collect(), version }
-    }
-
-    pub(crate) fn table(&self, name: &str) -> Result<&Table> {
-        self.tables.get(name).ok_or_else(|| Error::NoSuchTable { table: name.to_owned() })
-    }
-}
 
 impl Engine {
     /// Executes a procedure and waits for its answer, until that is as durable as the engine's default durability asks.

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use synod_storage::Timestamp;
 
-use super::Directory;
+use crate::directory::Directory;
 use crate::{Result, Table, Transaction};
 
 /// The database as a procedure sees it: a [`Transaction`], and all else that it may depend on.

@@ -51,7 +51,7 @@ pub struct Footprint {
 #[derive(Clone, Copy, Debug)]
 struct KeyAccess {
     hash: u64,
-    /// The key's beginning, as a number; a key that is no longer is all here.
+    /// The key's beginning, padded with zeros; a key that is no longer is all here.
     prefix: [u8; PREFIX_BYTES],
     table: TableId,
     /// The table's place in `tables`, times two; plus one for a write.
@@ -313,7 +313,7 @@ impl Footprint {
         (&self.tables[(access.place >> 1) as usize], access.key(&self.bytes))
     }
 
-    /// How to find a key by its index: what [`Index::get_together`](Index::get_together) asks for.
+    /// What [`Index::get_together`] needs to look up the record of a key by its index.
     #[inline]
     pub(super) fn lookup(&self, index: usize) -> (&Index, &[u8], u64) {
         let access = &self.keys[index];
