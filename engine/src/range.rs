@@ -2,11 +2,19 @@
 
 use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
+use synod_txn::{Cursor, Direction};
+
 /// A range of keys: `..`, `a..b`, `a..=b`, `a..`, `..b`, `..=b` over anything that is bytes, or a pair of
 /// [`Bound`]s. A range whose bounds cross is empty.
 pub trait KeyRange {
     /// The two ends.
     fn into_bounds(self) -> (Bound<Vec<u8>>, Bound<Vec<u8>>);
+}
+
+/// A cursor that goes through a range.
+pub(crate) fn cursor(range: impl KeyRange, direction: Direction) -> Cursor {
+    let (lower, upper) = range.into_bounds();
+    Cursor::new(lower, upper, direction)
 }
 
 fn bytes(key: impl AsRef<[u8]>) -> Vec<u8> {

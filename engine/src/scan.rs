@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_txn::{Cursor, Direction, Expect, Intent};
 
+use crate::range::cursor;
 use crate::{Error, KeyRange, Result, Snapshot, Table, Transaction};
 
 impl Transaction {
@@ -29,14 +30,12 @@ impl Transaction {
     /// # Ok::<(), synod::Error>(())
     /// ```
     pub fn scan(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
-        let (lower, upper) = range.into_bounds();
-        Scan::new(self, table, Cursor::new(lower, upper, Direction::Forward))
+        Scan::new(self, table, cursor(range, Direction::Forward))
     }
 
     /// As [`Transaction::scan`], in descending order.
     pub fn scan_rev(&self, table: &Table, range: impl KeyRange) -> Scan<'_> {
-        let (lower, upper) = range.into_bounds();
-        Scan::new(self, table, Cursor::new(lower, upper, Direction::Backward))
+        Scan::new(self, table, cursor(range, Direction::Backward))
     }
 
     /// The records whose keys begin with `prefix`, in ascending order.
@@ -60,8 +59,7 @@ impl Transaction {
     /// # Ok::<(), synod::Error>(())
     /// ```
     pub fn delete_range(&self, table: &Table, range: impl KeyRange) -> Result<u64> {
-        let (lower, upper) = range.into_bounds();
-        let mut cursor = Cursor::new(lower, upper, Direction::Forward);
+        let mut cursor = cursor(range, Direction::Forward);
         let mut deleted = 0;
         let mut keys: Vec<Vec<u8>> = Vec::new();
         drop(self.writable(table)?);

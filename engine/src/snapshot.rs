@@ -8,6 +8,7 @@ use synod_storage::{Timestamp, Version};
 use synod_txn::{Cursor, Direction};
 
 use crate::multi_get::together;
+use crate::range::cursor;
 use crate::{Engine, KeyRange, Result, SnapshotScan, Table};
 
 /// A consistent view of the whole database at one timestamp. It can be cloned and read from any number of
@@ -72,14 +73,12 @@ impl Snapshot {
 
     /// The records of a range in ascending order of their keys.
     pub fn scan(&self, table: &Table, range: impl KeyRange) -> SnapshotScan<'_> {
-        let (lower, upper) = range.into_bounds();
-        SnapshotScan::new(self, table, Cursor::new(lower, upper, Direction::Forward))
+        SnapshotScan::new(self, table, cursor(range, Direction::Forward))
     }
 
     /// The records of a range in descending order of their keys.
     pub fn scan_rev(&self, table: &Table, range: impl KeyRange) -> SnapshotScan<'_> {
-        let (lower, upper) = range.into_bounds();
-        SnapshotScan::new(self, table, Cursor::new(lower, upper, Direction::Backward))
+        SnapshotScan::new(self, table, cursor(range, Direction::Backward))
     }
 
     /// The records whose keys begin with `prefix`, in ascending order.

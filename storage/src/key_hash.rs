@@ -1,5 +1,7 @@
 //! Hashes of keys.
 
+use crate::TableId;
+
 /// An odd number without pattern: 2^64 divided by the golden ratio.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -26,6 +28,12 @@ pub fn key_hash(key: &[u8]) -> u64 {
     }
     // The last eight bytes, of which some may have been taken already; the length tells such keys apart.
     finish(fold(state, u64::from_le_bytes(*last)))
+}
+
+/// Makes a [`key_hash`] that of the key in a table, so that the same key has another hash in each; and the other way round.
+#[inline]
+pub fn in_table(hash: u64, table: TableId) -> u64 {
+    hash ^ u64::from(table.0).wrapping_mul(FACTOR)
 }
 
 /// Unlike keys, this has no pattern; so neither has what the two make together.
@@ -76,6 +84,17 @@ mod tests {
         let twin = twin(key, *b"its twin");
         assert_ne!(twin, key);
         assert_eq!(key_hash(&twin), key_hash(&key));
+    }
+
+    #[test]
+    fn a_key_has_another_hash_in_each_table_and_the_same_one_without() {
+        let alone = key_hash(b"key");
+        let tables = [0, 1, 2, 64, u32::MAX].map(TableId);
+        let hashes = tables.map(|table| in_table(alone, table));
+        for (table, hash) in tables.into_iter().zip(hashes) {
+            assert_eq!(hashes.iter().filter(|other| **other == hash).count(), 1);
+            assert_eq!(in_table(hash, table), alone);
+        }
     }
 
     #[test]

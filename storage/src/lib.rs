@@ -29,7 +29,7 @@ pub use catalog::{Catalog, DroppedTable};
 pub use damage::Damage;
 pub use error::{Error, Result};
 pub use home::{CHECKPOINT_DIRECTORY, DATABASE_FILE, Home, Identity};
-pub use key_hash::{key_hash, twin};
+pub use key_hash::{in_table, key_hash, twin};
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, check_key, check_value};
 pub use note::NoteFormat;
 pub use record::{Record, RecordPtr};

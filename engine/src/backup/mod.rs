@@ -169,12 +169,9 @@ impl Copying<'_> {
     /// Appends what the source's log says to the backup's, which then goes up to `reached`.
     fn append(&self, piece: Piece, reached: &mut Timestamp) -> Result<()> {
         let mut frame = FrameBuilder::new();
-        let mut appended = |timestamp, buffered| -> Result<()> {
+        let mut add = |timestamp, frame: &mut FrameBuilder| {
             *reached = timestamp;
-            if buffered > FLUSH_BYTES {
-                self.wal.flush(timestamp, true)?;
-            }
-            Ok(())
+            self.flush_if_long(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)
         };
         match piece {
             Piece::Commits(commits) => {
@@ -186,21 +183,29 @@ impl Copying<'_> {
                             None => frame.delete(table, key)?,
                         }
                     }
-                    appended(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)?;
+                    add(timestamp, &mut frame)?;
                 }
             }
             Piece::CreateTable { timestamp, table, name } => {
                 frame.create_table(table, &name)?;
-                appended(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)?;
+                add(timestamp, &mut frame)?;
             }
             Piece::DropTable { timestamp, table } => {
                 frame.drop_table(table);
-                appended(timestamp, self.wal.append(0, timestamp, frame.finish(timestamp))?)?;
+                add(timestamp, &mut frame)?;
             }
             Piece::Batch(batch) => {
-                let timestamp = batch.timestamp;
-                appended(timestamp, self.wal.append_batch(0, timestamp, &batch.body)?)?;
+                *reached = batch.timestamp;
+                self.flush_if_long(*reached, self.wal.append_batch(0, *reached, &batch.body)?)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Flushes the backup's log, which goes up to `timestamp`, if so much of it is in memory.
+    fn flush_if_long(&self, timestamp: Timestamp, buffered: usize) -> Result<()> {
+        if buffered > FLUSH_BYTES {
+            self.wal.flush(timestamp, true)?;
         }
         Ok(())
     }

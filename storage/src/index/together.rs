@@ -101,6 +101,7 @@ fn descend<'g>(lookups: &[Lookup<'g, '_>], records: &mut Found<'g>, guard: &'g G
         }
         *record = match outcome {
             Ok(Some(found)) => {
+                // Not with the hash that the caller told: in a wrong place, it would outlive its record.
                 index.shortcuts.add(Hash::of(key), found, guard);
                 Some(found)
             }

@@ -104,6 +104,9 @@ impl FrameBuilder {
     /// # Errors
     /// [`Error::TransactionTooLarge`] if the frame would pass [`FRAME_BYTES_MAX`]; the frame is then as
     /// it was before.
+    ///
+    /// # Panics
+    /// If what was begun is not a commit.
     #[inline]
     pub fn put(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<()> {
         self.write(table, key, value, value.len() + 1)

@@ -280,3 +280,11 @@ fn a_batch_that_is_too_large_is_refused() {
     );
     assert_eq!(wal.buffered_bytes(), 0);
 }
+
+#[test]
+#[should_panic(expected = "writes belong into a commit frame")]
+fn writes_do_not_go_into_a_change_of_the_catalog() {
+    let mut frame = FrameBuilder::new();
+    frame.create_table(TableId(0), "t").unwrap();
+    let _ = frame.put(TableId(0), b"key", b"value");
+}

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crossbeam_epoch::Guard;
 use smallvec::SmallVec;
 use synod_storage::index::{Index, prefix};
-use synod_storage::{Table, TableId};
+use synod_storage::{Table, TableId, in_table};
 
 use super::range::Range;
-use crate::key_hash::{key_hash, without_table};
+use crate::key_hash;
 
 /// How many keys are searched one after the other, rather than by halving.
 const LINEAR_KEYS_MAX: usize = 16;
@@ -222,11 +222,11 @@ impl Footprint {
     /// Puts the keys into their order and merges those that were declared twice, of which a write counts more
     /// than a read. Declaring more afterwards breaks the seal, and calls for another one.
     pub fn seal(&mut self) {
-        let is_merged = match self.keys.len() <= LINEAR_KEYS_MAX {
+        let are_distinct = match self.keys.len() <= LINEAR_KEYS_MAX {
             true => self.seal_few(),
             false => self.seal_many(),
         };
-        if !is_merged {
+        if !are_distinct {
             self.merge_duplicates();
         }
         self.sealed = true;
@@ -316,9 +316,8 @@ impl Footprint {
     /// What [`Index::get_together`] needs to look up the record of a key by its index.
     #[inline]
     pub(super) fn lookup(&self, index: usize) -> (&Index, &[u8], u64) {
-        let access = &self.keys[index];
-        let table = &self.tables[(access.place >> 1) as usize];
-        (table.index(), access.key(&self.bytes), without_table(access.hash, access.table))
+        let (access, (table, key)) = (&self.keys[index], self.key(index));
+        (table.index(), key, in_table(access.hash, access.table))
     }
 
     /// Has the memory by which the keys' records are found on its way into the cache.
