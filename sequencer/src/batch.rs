@@ -36,8 +36,8 @@ pub const ARGUMENTS_BYTES_MAX: usize = 64 << 20;
 /// The longest footprint of a request, in bytes (64 MiB).
 pub const FOOTPRINT_BYTES_MAX: usize = 64 << 20;
 
-/// The version of the layout above.
-const VERSION: u8 = 1;
+/// The version of the layout above, and of how a state is hashed.
+const VERSION: u8 = 2;
 
 const FLAGS_OFFSET: usize = 1;
 const EPOCH_OFFSET: usize = 2;
