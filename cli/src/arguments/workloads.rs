@@ -2,9 +2,9 @@
 
 use super::contest::{ContestArguments, Vary, parsed};
 use clap::Args;
-use synod_bench::Result;
 use synod_bench::workload::ycsb::{Mix, Popularity, Preset, Settings, Ycsb};
 use synod_bench::workload::{Workload, bank, smallbank, tatp};
+use synod_bench::{Error, Result};
 
 /// A workload's own arguments: they make it, and some of them can be varied.
 pub trait WorkloadArguments: Vary {
@@ -157,8 +157,24 @@ impl Vary for YcsbArguments {
     }
 }
 
+impl YcsbArguments {
+    /// Refuses what would have no effect: the preset has no operations of that kind.
+    fn check(&self) -> Result<()> {
+        let mix = self.workload.settings().mix;
+        let problem = if self.scan.is_some() && mix.scan() == 0 {
+            "--scan says how long scans are, and this workload has none: workload e has"
+        } else if self.blind && mix.read_modify_write == 0 {
+            "--blind is for read-modify-writes, and this workload has none: f and t have"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Settings(problem.to_string()))
+    }
+}
+
 impl WorkloadArguments for YcsbArguments {
     fn workload(&self) -> Result<Box<dyn Workload>> {
+        self.check()?;
         Ok(Box::new(Ycsb::new(self.settings())?))
     }
 }
