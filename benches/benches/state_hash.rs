@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_epoch::pin;
+use synod_bench::calibrate::median;
 use synod_bench::random::Random;
 use synod_storage::{Table, TableId, Timestamp, Version};
 use synod_txn::clock::SystemClock;
@@ -81,11 +82,6 @@ impl Bench {
     }
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
     // What `cargo bench -- --test` asks for: only to see whether it works.
     let is_test = std::env::args().any(|argument| argument == "--test");
@@ -98,9 +94,6 @@ fn main() {
         without.push(times[1]);
         differences.push(times[0] - times[1]);
     }
-    let (with, without) = (median(&mut with), median(&mut without));
-    println!(
-        "{with:.0} ns with the hash, {without:.0} ns without; difference: {:.0} ns",
-        median(&mut differences)
-    );
+    let (with, without, difference) = (median(with), median(without), median(differences));
+    println!("{with:.0} ns with the hash, {without:.0} ns without; difference: {difference:.0} ns");
 }

@@ -12,7 +12,7 @@ pub trait WorkloadArguments: Vary {
     ///
     /// # Errors
     ///
-    /// If a setting is out of its range.
+    /// If a setting is out of its range, or would have no effect.
     fn workload(&self) -> Result<Box<dyn Workload>>;
 }
 
