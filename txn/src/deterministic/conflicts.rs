@@ -1,137 +1,146 @@
 //! Who has to wait for whom on account of a key.
 
+use std::num::NonZeroU64;
+
 use super::Sequence;
 
-/// How many entries there are at first; always a power of two.
-const FIRST_ENTRIES: usize = 256;
+/// How many buckets there are at first; always a power of two.
+const FIRST_BUCKETS: usize = 64;
 
-/// One entry in so many may be in use. Searches that end where they begin are what keeps the table fast.
-const ENTRIES_PER_USED: usize = 4;
+/// So many keys fit into a bucket.
+const WAYS: usize = 8;
 
-/// Of each key, by its hash, who writes it last among the unfinished transactions. Keys with the same hash are taken for
-/// one, so that somebody may wait who needn't.
+/// In each entry that was ever used, in place of the first of its writer's last bits.
+const USED: u32 = 1 << 31;
+
+/// Of each key, by 32 bits of its hash, who writes it last among the unfinished transactions. Keys that agree in these bits
+/// are taken for one, so that somebody may wait who needn't.
 ///
-/// A hash table with linear probing, mostly empty, and without traces of what has left: a removed entry's place
-/// is filled from behind (Knuth, "The Art of Computer Programming", volume 3, section 6.4, algorithm R). Entering
-/// and leaving cost 3 to 5 ns each as long as the table is in the cache.
+/// Nobody leaves the table: what is left of those who have finished is recognized, since their time is over, and overwritten.
+/// So only who comes touches the table, one cache line for each key, and who finishes costs nothing here. With two threads
+/// that come and go in turns, lines that the other one has touched are what costs most.
 #[derive(Debug)]
 pub(super) struct KeyTable {
-    entries: Box<[Entry]>,
-    used: usize,
+    buckets: Box<[Bucket]>,
 }
 
+/// What is known of the keys whose hashes end alike: as long as a cache line.
 #[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    /// Zero if nobody writes the key.
-    hash: u64,
-    /// Who writes it last.
-    writer: Option<Sequence>,
+#[repr(align(64))]
+struct Bucket {
+    /// The last bits of the keys' hashes, each of them there once, but for zero in entries that were never used.
+    tags: [u32; WAYS],
+    /// Who writes each key last, by the last bits of his sequence; zero in entries that were never used.
+    writers: [u32; WAYS],
 }
 
 impl KeyTable {
     pub(super) fn new() -> Self {
-        KeyTable { entries: empty(FIRST_ENTRIES), used: 0 }
+        KeyTable { buckets: vec![Bucket::default(); FIRST_BUCKETS].into_boxed_slice() }
     }
 
-    /// Whom one who comes next has to wait for who reads the key. The writers before that one he needn't be told.
+    /// Whom `newcomer` has to wait for who reads the key. The writers before that one he needn't be told. `is_unfinished`
+    /// knows that of all who came before.
     #[inline]
-    pub(super) fn writer(&self, hash: u64) -> Option<Sequence> {
-        self.entries[self.place(hash)].writer
+    pub(super) fn writer(
+        &self,
+        hash: u64,
+        newcomer: Sequence,
+        is_unfinished: impl Fn(Sequence) -> bool,
+    ) -> Option<Sequence> {
+        let tag = hash as u32;
+        let bucket = &self.buckets[self.index(tag)];
+        let writer = bucket.writer(bucket.way(tag)?, newcomer)?;
+        (writer != newcomer && is_unfinished(writer)).then_some(writer)
     }
 
     /// `newcomer`, which comes after all others, is going to write the key. Says whom it has to wait for.
     #[inline]
-    pub(super) fn write(&mut self, hash: u64, newcomer: Sequence) -> Option<Sequence> {
-        if self.used * ENTRIES_PER_USED >= self.entries.len() {
-            self.grow();
-        }
-        let index = self.place(hash);
-        let entry = &mut self.entries[index];
-        self.used += usize::from(entry.is_vacant());
-        entry.hash = nonzero(hash);
-        // It may be there already, by another key with the same hash.
-        entry.writer.replace(newcomer).filter(|before| *before != newcomer)
-    }
-
-    /// `finished` doesn't write the key any more.
-    #[inline]
-    pub(super) fn leave(&mut self, hash: u64, finished: Sequence) {
-        let index = self.place(hash);
-        if self.entries[index].writer == Some(finished) {
-            self.used -= 1;
-            self.vacate(index);
-        }
-    }
-
-    /// Where the entry of this hash is, or would be.
-    #[inline]
-    fn place(&self, hash: u64) -> usize {
-        let hash = nonzero(hash);
-        let mut index = self.home(hash);
-        while !self.entries[index].is_vacant() && self.entries[index].hash != hash {
-            index = self.following(index);
-        }
-        index
-    }
-
-    /// Where the search for a hash begins.
-    #[inline]
-    fn home(&self, hash: u64) -> usize {
-        hash as usize & (self.entries.len() - 1)
-    }
-
-    #[inline]
-    fn following(&self, index: usize) -> usize {
-        (index + 1) & (self.entries.len() - 1)
-    }
-
-    /// Makes an entry vacant, by moving those behind it forward that would otherwise not be found any more.
-    #[inline]
-    fn vacate(&mut self, mut hole: usize) {
-        let mask = self.entries.len() - 1;
-        let mut index = self.following(hole);
-        while !self.entries[index].is_vacant() {
-            let home = self.home(self.entries[index].hash);
-            // Its search comes past the hole.
-            if index.wrapping_sub(home) & mask >= index.wrapping_sub(hole) & mask {
-                self.entries[hole] = self.entries[index];
-                hole = index;
+    pub(super) fn write(
+        &mut self,
+        hash: u64,
+        newcomer: Sequence,
+        is_unfinished: impl Fn(Sequence) -> bool,
+    ) -> Option<Sequence> {
+        let tag = hash as u32;
+        loop {
+            let index = self.index(tag);
+            let bucket = &mut self.buckets[index];
+            if let Some(way) = bucket.way(tag) {
+                let before = bucket.writer(way, newcomer);
+                bucket.writers[way] = last_bits(newcomer);
+                // It may be there already, by another key that is taken for this one.
+                return before.filter(|before| *before != newcomer && is_unfinished(*before));
             }
-            index = self.following(index);
+            if let Some(way) = bucket.free_way(newcomer, &is_unfinished) {
+                (bucket.tags[way], bucket.writers[way]) = (tag, last_bits(newcomer));
+                return None;
+            }
+            self.grow(newcomer, &is_unfinished);
         }
-        self.entries[hole] = Entry::default();
     }
 
+    #[inline]
+    fn index(&self, tag: u32) -> usize {
+        tag as usize & (self.buckets.len() - 1)
+    }
+
+    /// Doubles the buckets, as often as it takes for all to fit whose writers are unfinished.
     #[cold]
-    fn grow(&mut self) {
-        let larger = empty(self.entries.len() * 2);
-        for entry in std::mem::replace(&mut self.entries, larger) {
-            if !entry.is_vacant() {
-                self.entries[self.place(entry.hash)] = entry;
+    fn grow(&mut self, newcomer: Sequence, is_unfinished: &impl Fn(Sequence) -> bool) {
+        let old = std::mem::take(&mut self.buckets);
+        let mut count = old.len();
+        'larger: loop {
+            count *= 2;
+            self.buckets = vec![Bucket::default(); count].into_boxed_slice();
+            for (bucket, way) in old.iter().flat_map(|bucket| (0..WAYS).map(move |way| (bucket, way))) {
+                if bucket.is_free(way, newcomer, is_unfinished) {
+                    continue;
+                }
+                let index = self.index(bucket.tags[way]);
+                let into = &mut self.buckets[index];
+                let Some(free) = into.free_way(newcomer, is_unfinished) else { continue 'larger };
+                (into.tags[free], into.writers[free]) = (bucket.tags[way], bucket.writers[way]);
             }
+            return;
         }
     }
-
-    /// Whether nobody has to do with any key.
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.used == 0 && self.entries.iter().all(Entry::is_vacant)
-    }
 }
 
-fn empty(entries: usize) -> Box<[Entry]> {
-    vec![Entry::default(); entries].into_boxed_slice()
-}
-
-/// Zero stands for no hash; who has it shares that of another one.
-#[inline]
-fn nonzero(hash: u64) -> u64 {
-    hash.max(1)
-}
-
-impl Entry {
+impl Bucket {
+    /// Where a key's entry is.
     #[inline]
-    fn is_vacant(&self) -> bool {
-        self.hash == 0
+    fn way(&self, tag: u32) -> Option<usize> {
+        // All of them at once: a branch for each would cost more.
+        let equal = (0..WAYS).fold(0, |equal, way| equal | u32::from(self.tags[way] == tag) << way);
+        (equal != 0).then(|| equal.trailing_zeros() as usize)
     }
+
+    /// An entry that may be overwritten.
+    #[inline]
+    fn free_way(&self, newcomer: Sequence, is_unfinished: &impl Fn(Sequence) -> bool) -> Option<usize> {
+        (0..WAYS).find(|&way| self.is_free(way, newcomer, is_unfinished))
+    }
+
+    #[inline]
+    fn is_free(&self, way: usize, newcomer: Sequence, is_unfinished: &impl Fn(Sequence) -> bool) -> bool {
+        let writer = self.writer(way, newcomer);
+        !writer.is_some_and(|writer| writer == newcomer || is_unfinished(writer))
+    }
+
+    /// Who has written it last, at or before `newcomer`. Who came two billion transactions before is taken for a later one,
+    /// which at worst is waited for in vain.
+    #[inline]
+    fn writer(&self, way: usize, newcomer: Sequence) -> Option<Sequence> {
+        let writer = self.writers[way];
+        let back = last_bits(newcomer).wrapping_sub(writer) & !USED;
+        let sequence = NonZeroU64::new(newcomer.0.get().wrapping_sub(u64::from(back)));
+        sequence.filter(|_| writer & USED != 0).map(Sequence)
+    }
+}
+
+/// The last bits of a sequence, as they stand in an entry.
+#[inline]
+fn last_bits(sequence: Sequence) -> u32 {
+    sequence.0.get() as u32 | USED
 }

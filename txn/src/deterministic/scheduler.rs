@@ -13,7 +13,7 @@ use super::lists::{List, Lists};
 
 /// A transaction's place in a scheduler's log order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sequence(NonZeroU64);
+pub struct Sequence(pub(super) NonZeroU64);
 
 impl Sequence {
     pub(super) const FIRST: Sequence = Sequence(NonZeroU64::MIN);
@@ -176,8 +176,13 @@ impl<T: Clone + AsRef<Footprint>, E> Scheduler<T, E> {
             predecessors += u32::from(lists.push(&mut slot.successors, newcomer));
         };
         for (hash, write) in footprint.key_hashes() {
-            let writer = if write { keys.write(hash, newcomer) } else { keys.writer(hash) };
-            if let Some(writer) = writer.filter(|writer| *writer != newcomer) {
+            let is_unfinished =
+                |other: Sequence| other >= *first && !window[distance(*first, other)].is_finished();
+            let writer = match write {
+                true => keys.write(hash, newcomer, is_unfinished),
+                false => keys.writer(hash, newcomer, is_unfinished),
+            };
+            if let Some(writer) = writer {
                 wait_for(&mut window[distance(*first, writer)]);
             }
         }
@@ -230,11 +235,12 @@ impl<T: Clone + AsRef<Footprint>, E> Scheduler<T, E> {
         slot.running = false;
         let stage = std::mem::replace(&mut slot.stage, Stage::Finished(effects));
         let successors = std::mem::take(&mut slot.successors);
-        let Stage::Unfinished(job) = stage else {
-            unreachable!("what is running hasn't finished");
-        };
+        let has_written_ranges = slot.range_masks.has_written();
+        debug_assert!(matches!(stage, Stage::Unfinished(_)), "what is running hasn't finished");
         self.unfinished -= 1;
-        self.forget(sequence, job.as_ref());
+        if has_written_ranges {
+            self.writing_ranges.retain(|&(other, _)| other != sequence);
+        }
         self.wake(successors);
         while let Some(slot) = self.window.pop_front_if(|slot| slot.is_finished()) {
             self.first = self.first.next();
@@ -256,23 +262,10 @@ impl<T: Clone + AsRef<Footprint>, E> Scheduler<T, E> {
         self.lists.clear(&mut successors);
     }
 
-    /// Nobody who comes later has to wait for this one.
-    fn forget(&mut self, finished: Sequence, footprint: &Footprint) {
-        for (hash, _) in footprint.key_hashes().filter(|(_, write)| *write) {
-            self.keys.leave(hash, finished);
-        }
-        if footprint.range_masks().has_written() {
-            self.writing_ranges.retain(|&(sequence, _)| sequence != finished);
-        }
-    }
-
     /// Whether nothing is left of those who have finished.
     #[cfg(test)]
     pub(super) fn is_clean(&self) -> bool {
-        self.keys.is_empty()
-            && self.lists.are_empty()
-            && self.writing_ranges.is_empty()
-            && self.window.is_empty()
+        self.lists.are_empty() && self.writing_ranges.is_empty() && self.window.is_empty()
     }
 }
 
