@@ -105,7 +105,8 @@ pub(crate) struct Executor {
     /// Whether there was something to run when the core was last let go: for those who wait awake, and shouldn't lock
     /// it again and again to find out.
     may_run: CachePadded<AtomicBool>,
-    /// Whether fewer threads were running transactions then than may.
+    /// Whether fewer threads were running transactions then than may, as far as those know who didn't go on to run one: with
+    /// no more threads than may, it never changes.
     may_enter: CachePadded<AtomicBool>,
     /// How many threads of a replay are running transactions, or clearing away behind them.
     replayers_at_work: AtomicUsize,
@@ -165,8 +166,14 @@ impl Executor {
     /// Lets the core go.
     #[inline]
     pub(crate) fn let_go(&self, core: MutexGuard<'_, Core>) {
-        set(&self.may_run, core.has_work());
         set(&self.may_enter, core.may_enter(self.options.workers));
+        self.let_go_to_run(core);
+    }
+
+    /// Lets the core go, to run what was taken.
+    #[inline]
+    fn let_go_to_run(&self, core: MutexGuard<'_, Core>) {
+        set(&self.may_run, core.has_work());
         drop(core);
     }
 

@@ -87,7 +87,10 @@ impl Engine {
             let runnable = if is_over { None } else { core.take(store) };
             let leftover = runnable.is_none().then(|| core.leave());
             let served = core.take_served();
-            executor.let_go(core);
+            match runnable {
+                Some(_) => executor.let_go_to_run(core),
+                None => executor.let_go(core),
+            }
             served.into_iter().for_each(Waker::wake);
             executor.help_write(store);
             // Only now, with the core unlocked.

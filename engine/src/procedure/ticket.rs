@@ -1,11 +1,12 @@
 //! A ticket: the promise of an answer.
 
 use std::fmt;
+use std::hint::spin_loop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use synod_storage::sync::{Thread, current, give_way, park, spin};
+use synod_storage::sync::{Thread, current, give_way, park};
 use synod_txn::{CommitReceipt, Durability};
 
 use super::answer::HasAnswer;
@@ -15,6 +16,9 @@ use crate::{CommitHandle, Engine, Result};
 
 /// How often a thread looks for its answer before it sleeps: some ten microseconds, as long as a few procedures take.
 const LOOKS_AWAKE: u32 = if cfg!(shuttle) { 1 } else { 100 };
+
+/// So many times it looks again at once; then it gives way to others.
+const SPINS: u32 = if cfg!(shuttle) { 0 } else { 64 };
 
 /// Tells what comes of a procedure, once that is as durable as was asked for. Wait for it with [`Ticket::wait`], or as a
 /// future. Dropping it changes nothing: the procedure is executed.
@@ -112,9 +116,11 @@ impl Engine {
                 round = 0;
             } else if round < LOOKS_AWAKE {
                 // Where as many are at work as may be, one of them may need this processor.
-                if executor.may_enter() {
-                    spin(round);
+                if executor.may_enter() && round < SPINS {
+                    spin_loop();
                 } else {
+                    // Not while pinned: others could free nothing until this thread gets a processor again.
+                    ahead = None;
                     give_way();
                 }
                 round += 1;
