@@ -221,8 +221,8 @@ pub const MUTATIONS: &[Mutation] = &[
     confuses(
         "a reader does not wait for the writer before it",
         "txn/src/deterministic/scheduler.rs",
-        "else { keys.writer(hash) };",
-        "else { None };",
+        "false => keys.writer(hash, newcomer, is_unfinished),",
+        "false => None,",
     ),
     confuses(
         "the state's hash stays as it is when a record is deleted",

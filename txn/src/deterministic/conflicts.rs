@@ -36,7 +36,7 @@ struct Bucket {
 
 impl KeyTable {
     pub(super) fn new() -> Self {
-        KeyTable { buckets: vec![Bucket::default(); FIRST_BUCKETS].into_boxed_slice() }
+        KeyTable { buckets: buckets(FIRST_BUCKETS) }
     }
 
     /// Whom `newcomer` has to wait for who reads the key. The writers before that one he needn't be told. `is_unfinished`
@@ -85,26 +85,24 @@ impl KeyTable {
         tag as usize & (self.buckets.len() - 1)
     }
 
-    /// Doubles the buckets, as often as it takes for all to fit whose writers are unfinished.
+    /// Doubles the buckets, and keeps the entries whose writers are unfinished.
     #[cold]
     fn grow(&mut self, newcomer: Sequence, is_unfinished: &impl Fn(Sequence) -> bool) {
-        let old = std::mem::take(&mut self.buckets);
-        let mut count = old.len();
-        'larger: loop {
-            count *= 2;
-            self.buckets = vec![Bucket::default(); count].into_boxed_slice();
-            for (bucket, way) in old.iter().flat_map(|bucket| (0..WAYS).map(move |way| (bucket, way))) {
-                if bucket.is_free(way, newcomer, is_unfinished) {
-                    continue;
-                }
+        let larger = buckets(self.buckets.len() * 2);
+        for bucket in std::mem::replace(&mut self.buckets, larger) {
+            for way in (0..WAYS).filter(|&way| !bucket.is_free(way, newcomer, is_unfinished)) {
                 let index = self.index(bucket.tags[way]);
                 let into = &mut self.buckets[index];
-                let Some(free) = into.free_way(newcomer, is_unfinished) else { continue 'larger };
+                let free =
+                    into.free_way(newcomer, is_unfinished).expect("it gets entries of one bucket only");
                 (into.tags[free], into.writers[free]) = (bucket.tags[way], bucket.writers[way]);
             }
-            return;
         }
     }
+}
+
+fn buckets(count: usize) -> Box<[Bucket]> {
+    vec![Bucket::default(); count].into_boxed_slice()
 }
 
 impl Bucket {
