@@ -21,8 +21,8 @@ const STEP: usize = 16;
 /// Larger blocks aren't kept: they are fewer, and there is more to do with them than to find them.
 const BLOCK_BYTES_MAX: usize = 512;
 
-/// So much a thread keeps, at most: some thousand blocks, as many as are freed at a time after others have been kept from it by a
-/// thread that had to wait for a processor. All of it fits into a core's own cache.
+/// So much a thread keeps, at most: some thousand blocks. So many are freed at a time where a pinned thread has waited for a
+/// processor, since nothing can be freed meanwhile. All of it fits into a core's own cache.
 const KEPT_BYTES_MAX: usize = 512 << 10;
 
 /// Under Miri every block is the allocator's, so that the use of one that was freed is noticed.
