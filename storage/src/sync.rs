@@ -15,17 +15,14 @@ pub use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ato
 #[cfg(shuttle)]
 pub use shuttle::thread::{Thread, current, park};
 
-/// Waits a moment for another thread to finish a few instructions: spins for the first rounds, then
+/// So many times whoever waits for another thread's few instructions looks again at once; then it gives way.
+pub const SPINS: u32 = if cfg!(shuttle) { 0 } else { 64 };
+
+/// Waits a moment for another thread to finish a few instructions: spins for the first [`SPINS`] rounds, then
 /// gives up the processor, since the other thread may need it.
 #[inline]
 pub fn spin(round: u32) {
-    #[cfg(shuttle)]
-    {
-        let _ = round;
-        shuttle::thread::yield_now();
-    }
-    #[cfg(not(shuttle))]
-    if round < 64 {
+    if round < SPINS {
         std::hint::spin_loop();
     } else {
         give_way();

@@ -233,12 +233,7 @@ impl Core {
         let mut requests = epoch.requests;
         for (index, mut scheduled) in requests.drain(..).enumerate() {
             scheduled.position = Position { epoch: number, index: index as u32 };
-            let place = Place { at: Timestamp(first.0 + index as u64), scheduled };
-            // A lone one needn't queue.
-            match self.closed.is_empty() && self.wants_more() {
-                true => _ = self.scheduler.admit(place.at, place),
-                false => self.closed.push_back(place),
-            }
+            self.closed.push_back(Place { at: Timestamp(first.0 + index as u64), scheduled });
         }
         self.sequencer.reuse(requests);
     }
@@ -304,21 +299,15 @@ impl Core {
     /// Takes the next transaction that can run; none if there isn't any at the moment. One at a time: whoever waits for it
     /// is ready the sooner.
     pub(crate) fn take(&mut self, store: &Store) -> Option<Runnable> {
-        while self.wants_more() {
-            if let Some(place) = self.closed.pop_front() {
-                self.scheduler.admit(place.at, place);
-            } else if self.sequencer.open_requests() > 0 {
+        // Enough for everybody who is at work: only what is looked at can be found ready.
+        while self.scheduler.ready() < READY_PER_WORKER * self.active && self.scheduler.has_room() {
+            if self.closed.is_empty() && self.sequencer.open_requests() > 0 {
                 self.close_if_due(true, store.oracle().now());
-            } else {
-                break;
             }
+            let Some(place) = self.closed.pop_front() else { break };
+            self.scheduler.admit(place.at, place);
         }
         self.scheduler.next_ready().map(|(sequence, place)| Runnable { sequence, place })
-    }
-
-    /// Whether more are to be looked at: only what is looked at can be found ready, for everybody who is at work.
-    fn wants_more(&self) -> bool {
-        self.scheduler.ready() < READY_PER_WORKER * self.active && self.scheduler.has_room()
     }
 
     /// Takes note of a transaction that has run. Returns whether those have to be told who wait for an epoch's end.

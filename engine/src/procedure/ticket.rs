@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use synod_storage::sync::{Thread, current, give_way, park};
+use synod_storage::sync::{SPINS, Thread, current, give_way, park};
 use synod_txn::{CommitReceipt, Durability};
 
 use super::answer::HasAnswer;
@@ -16,9 +16,6 @@ use crate::{CommitHandle, Engine, Result};
 
 /// How often a thread looks for its answer before it sleeps: some ten microseconds, as long as a few procedures take.
 const LOOKS_AWAKE: u32 = if cfg!(shuttle) { 1 } else { 100 };
-
-/// So many times it looks again at once; then it gives way to others.
-const SPINS: u32 = if cfg!(shuttle) { 0 } else { 64 };
 
 /// Tells what comes of a procedure, once that is as durable as was asked for. Wait for it with [`Ticket::wait`], or as a
 /// future. Dropping it changes nothing: the procedure is executed.

@@ -50,8 +50,7 @@ impl KeyTable {
     ) -> Option<Sequence> {
         let tag = hash as u32;
         let bucket = &self.buckets[self.index(tag)];
-        let writer = bucket.writer(bucket.way(tag)?, newcomer)?;
-        (writer != newcomer && is_unfinished(writer)).then_some(writer)
+        bucket.awaited(bucket.way(tag)?, newcomer, &is_unfinished)
     }
 
     /// `newcomer`, which comes after all others, is going to write the key. Says whom it has to wait for.
@@ -67,10 +66,9 @@ impl KeyTable {
             let index = self.index(tag);
             let bucket = &mut self.buckets[index];
             if let Some(way) = bucket.way(tag) {
-                let before = bucket.writer(way, newcomer);
+                let before = bucket.awaited(way, newcomer, &is_unfinished);
                 bucket.writers[way] = last_bits(newcomer);
-                // It may be there already, by another key that is taken for this one.
-                return before.filter(|before| *before != newcomer && is_unfinished(*before));
+                return before;
             }
             if let Some(way) = bucket.free_way(newcomer, &is_unfinished) {
                 (bucket.tags[way], bucket.writers[way]) = (tag, last_bits(newcomer));
@@ -112,6 +110,18 @@ impl Bucket {
         // All of them at once: a branch for each would cost more.
         let equal = (0..WAYS).fold(0, |equal, way| equal | u32::from(self.tags[way] == tag) << way);
         (equal != 0).then(|| equal.trailing_zeros() as usize)
+    }
+
+    /// Whom `newcomer` has to wait for on account of an entry. Not himself, who has written another key that is taken for
+    /// this one.
+    #[inline]
+    fn awaited(
+        &self,
+        way: usize,
+        newcomer: Sequence,
+        is_unfinished: &impl Fn(Sequence) -> bool,
+    ) -> Option<Sequence> {
+        self.writer(way, newcomer).filter(|writer| *writer != newcomer && is_unfinished(*writer))
     }
 
     /// An entry that may be overwritten.

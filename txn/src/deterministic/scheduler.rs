@@ -233,12 +233,10 @@ impl<T: Clone + AsRef<Footprint>, E> Scheduler<T, E> {
         let slot = &mut self.window[distance(self.first, sequence)];
         assert!(slot.running, "a transaction finishes after it was handed out, and once");
         slot.running = false;
-        let stage = std::mem::replace(&mut slot.stage, Stage::Finished(effects));
+        slot.stage = Stage::Finished(effects);
         let successors = std::mem::take(&mut slot.successors);
-        let has_written_ranges = slot.range_masks.has_written();
-        debug_assert!(matches!(stage, Stage::Unfinished(_)), "what is running hasn't finished");
         self.unfinished -= 1;
-        if has_written_ranges {
+        if slot.range_masks.has_written() {
             self.writing_ranges.retain(|&(other, _)| other != sequence);
         }
         self.wake(successors);
