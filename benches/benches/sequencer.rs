@@ -5,10 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use synod_sequencer::{Batch, BatchEncoder, BatchHeader, RequestRef, Sequencer, Settings};
+use synod_sequencer::{Batch, BatchEncoder, RequestRef, Sequencer, Settings};
 use synod_storage::Timestamp;
-
-const HEADER: BatchHeader = BatchHeader { epoch: 7, first: Timestamp(100), verified: None };
 
 /// About 100 bytes in all.
 const REQUEST: RequestRef<'static> =
@@ -16,13 +14,14 @@ const REQUEST: RequestRef<'static> =
 
 /// A request encoded; a thousand make a batch.
 fn bench_encode(criterion: &mut Criterion) {
-    let mut encoder = BatchEncoder::new();
+    let (mut encoder, mut at) = (BatchEncoder::new(), Timestamp(0));
     criterion.bench_function("sequencer/encode a request of 100 bytes", |bencher| {
         bencher.iter(|| {
             if encoder.len() == 1_000 {
                 encoder.begin();
             }
-            encoder.push(black_box(&REQUEST)).expect("the request is small")
+            at.0 += 1_000;
+            encoder.push(at, black_box(&REQUEST)).expect("the request is small")
         });
     });
 }
@@ -30,10 +29,10 @@ fn bench_encode(criterion: &mut Criterion) {
 /// A batch of a thousand requests, checked and walked through.
 fn bench_decode(criterion: &mut Criterion) {
     let mut encoder = BatchEncoder::new();
-    for _ in 0..1_000 {
-        encoder.push(&REQUEST).expect("the request is small");
+    for index in 1..=1_000 {
+        encoder.push(Timestamp(1_000 * index), &REQUEST).expect("the request is small");
     }
-    let bytes = encoder.finish(&HEADER);
+    let bytes = encoder.finish(7, None);
     criterion.bench_function("sequencer/decode 1000 requests of 100 bytes", |bencher| {
         bencher.iter(|| {
             let batch = Batch::decode(bytes).expect("it was encoded");
@@ -42,25 +41,17 @@ fn bench_decode(criterion: &mut Criterion) {
     });
 }
 
-/// A request submitted, and finished when its epoch has been closed.
+/// A request that gets its place, and finishes.
 fn bench_submit(criterion: &mut Criterion) {
     let mut sequencer = Sequencer::new(Settings::default(), 1, Timestamp(0));
     let mut now_ns = 0;
-    criterion.bench_function("sequencer/submit, tick, finish", |bencher| {
+    criterion.bench_function("sequencer/tick, submit, finish", |bencher| {
         bencher.iter(|| {
             now_ns += 1_000;
-            sequencer.submit(now_ns, 100, now_ns).expect("there is room");
-            if let Some(epoch) = sequencer.tick(now_ns, false) {
-                sequencer.finished(epoch.requests.len());
-            }
-        });
-    });
-    criterion.bench_function("sequencer/submit, tick, finish alone", |bencher| {
-        bencher.iter(|| {
-            now_ns += 1_000;
-            sequencer.submit(now_ns, 100, now_ns).expect("there is room");
-            let epoch = sequencer.tick(now_ns, true).expect("nothing else is to be done");
-            sequencer.finished(epoch.requests.len());
+            let ended = sequencer.tick(now_ns);
+            let place = sequencer.submit(100, now_ns).expect("there is room");
+            sequencer.finished();
+            (ended, place)
         });
     });
 }

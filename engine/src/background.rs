@@ -59,11 +59,7 @@ impl Background {
         })?;
         if store.log().is_some() {
             let flusher = store.clone();
-            background.spawn("synod-flusher", move || {
-                if let Some(log) = flusher.log() {
-                    log.run_flusher(|| flusher.commit_bound());
-                }
-            })?;
+            background.spawn("synod-flusher", move || flusher.run_flusher())?;
         }
         if let Some(checkpointer) = checkpointer {
             let (checkpointer, stopped) = (checkpointer.clone(), background.add_stop());

@@ -126,7 +126,7 @@ impl Engine {
         };
         // Whatever the mode, procedures in the log are executed.
         let executes = is_deterministic || recovered.executes_after.is_some();
-        let executor = executes.then(|| Arc::new(Executor::new(&store, options.sequencing)));
+        let executor = executes.then(|| Executor::new(&store, options.sequencing));
         let recovery = files.as_ref().map(|(_, _, report)| *report);
         let checkpointer = files.map(|(home, installed, report)| {
             let source =
@@ -288,7 +288,7 @@ impl Engine {
         let mut stats = Stats::collect(self.mode(), &self.inner.store);
         stats.checkpoints = self.inner.checkpointer.as_ref().map(|checkpointer| checkpointer.stats());
         stats.recovery = self.inner.recovery;
-        stats.sequencing = self.inner.executor.as_ref().map(|executor| executor.stats());
+        stats.sequencing = self.inner.executor.as_ref().map(|executor| executor.stats(&self.inner.store));
         stats
     }
 
@@ -402,10 +402,7 @@ impl Engine {
     /// committed at [`Durability::None`]).
     pub fn flush(&self) -> Result<()> {
         let store = &self.inner.store;
-        match store.log() {
-            Some(log) => Ok(log.flush(store.oracle().last(), || store.commit_bound())?),
-            None => Ok(()),
-        }
+        Ok(store.flush(store.oracle().last())?)
     }
 
     /// Flushes the log and closes the database: other handles answer [`Error::Closed`] from now on. Dropping
@@ -459,7 +456,8 @@ impl Drop for Inner {
         if let Some(executor) = &self.executor {
             executor.helpers.stop();
             // What was handed in and hasn't run is executed at the next opening.
-            executor.core().close_open(self.store.oracle().now());
+            // If that fails, the log has said so.
+            _ = executor.core().end_epoch(&self.store);
         }
         if let Some(background) = &mut self.background {
             background.stop();

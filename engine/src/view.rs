@@ -86,11 +86,7 @@ impl View {
 
     /// Makes sure that all that is in the view is durable.
     pub(crate) fn flush_log(&self) -> Result<()> {
-        let store = self.newest.store();
-        match store.log() {
-            Some(log) => Ok(log.flush(self.timestamp(), || store.commit_bound())?),
-            None => Ok(()),
-        }
+        Ok(self.newest.store().flush(self.timestamp())?)
     }
 
     /// What a checkpoint of it says of itself, given where the log goes on.

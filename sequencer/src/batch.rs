@@ -1,19 +1,19 @@
 //! Batches: an epoch as bytes, for the log.
 //!
-//! The requests are encoded one by one as they come, and the header is filled in when the epoch is closed, since
-//! only then its number and timestamps are known; so it is of fixed length:
+//! The requests are encoded one by one as they come, and the header is filled in when the epoch ends, since only then
+//! their number is known; so it is of fixed length:
 //!
 //! ```text
 //!  0         1       2       10                18      22               30                    38
 //!  ├ version ┼ flags ┼ epoch ┼ first timestamp ┼ count ┼ verified epoch ┼ verified state hash ┼ requests … ┤
 //!                                                                         all numbers little-endian
 //!  flags     1: an earlier epoch's state is verified; else both fields are zero
-//!  request   flags: byte (1: there is a footprint)
+//!  request   flags: byte (1: there is a footprint)        nanoseconds after the request before: varint
 //!            procedure's name: varint length, UTF-8       version: varint
 //!            arguments: varint length, bytes              [footprint: varint length, bytes]
 //! ```
 //!
-//! Request number *i* has the timestamp `first + i`.
+//! The first request has the first timestamp, and comes 0 nanoseconds after.
 //!
 //! The **verified state** is the hash of all live records after an earlier epoch, as the one who wrote the log found
 //! it. Whoever executes the log again, here after a crash or elsewhere, compares, and learns at which epoch it has
@@ -37,7 +37,7 @@ pub const ARGUMENTS_BYTES_MAX: usize = 64 << 20;
 pub const FOOTPRINT_BYTES_MAX: usize = 64 << 20;
 
 /// The version of the layout above, and of how a state is hashed.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 const FLAGS_OFFSET: usize = 1;
 const EPOCH_OFFSET: usize = 2;
@@ -91,12 +91,12 @@ pub struct RequestRef<'a> {
 }
 
 impl RequestRef<'_> {
-    /// How many bytes of a batch this takes.
+    /// How many bytes of a batch this takes at most.
     ///
     /// # Errors
     /// [`RequestTooLarge`] if a part of it is longer than allowed.
     #[inline]
-    pub fn encoded_bytes(&self) -> Result<usize, RequestTooLarge> {
+    fn bytes_max(&self) -> Result<usize, RequestTooLarge> {
         let with_length = |part, bytes: usize, limit| match bytes <= limit {
             // The limits are below 2^32.
             true => Ok(varint::length(bytes as u32) + bytes),
@@ -108,7 +108,7 @@ impl RequestRef<'_> {
             Some(footprint) => with_length("footprint", footprint.len(), FOOTPRINT_BYTES_MAX)?,
             None => 0,
         };
-        Ok(1 + procedure + varint::length(self.version) + arguments + footprint)
+        Ok(1 + VARINT_BYTES_MAX + procedure + varint::length(self.version) + arguments + footprint)
     }
 }
 
@@ -120,9 +120,9 @@ impl RequestRef<'_> {
 ///
 /// let mut encoder = BatchEncoder::new();
 /// let request = RequestRef { procedure: "transfer", version: 1, arguments: b"a b 10", footprint: None };
-/// encoder.push(&request)?;
-/// let header = BatchHeader { epoch: 7, first: Timestamp(100), verified: None };
-/// let batch = Batch::decode(encoder.finish(&header)).unwrap();
+/// encoder.push(Timestamp(100), &request)?;
+/// let batch = Batch::decode(encoder.finish(7, None)).unwrap();
+/// assert_eq!(*batch.header(), BatchHeader { epoch: 7, first: Timestamp(100), verified: None });
 /// assert!(batch.requests().eq([(Timestamp(100), request)]));
 /// encoder.begin();
 /// # assert!(encoder.is_empty());
@@ -133,6 +133,8 @@ pub struct BatchEncoder {
     /// A header, and the requests so far.
     bytes: Vec<u8>,
     requests: u32,
+    first: Timestamp,
+    last: Timestamp,
 }
 
 impl Default for BatchEncoder {
@@ -144,7 +146,8 @@ impl Default for BatchEncoder {
 impl BatchEncoder {
     /// An encoder that has begun a batch.
     pub fn new() -> Self {
-        BatchEncoder { bytes: vec![0; HEADER_BYTES], requests: 0 }
+        let (first, last) = (Timestamp::MIN, Timestamp::MIN);
+        BatchEncoder { bytes: vec![0; HEADER_BYTES], requests: 0, first, last }
     }
 
     /// Begins a batch; whatever the encoder held is gone.
@@ -156,18 +159,23 @@ impl BatchEncoder {
         self.requests = 0;
     }
 
-    /// Adds a request behind those before; returns how many bytes it takes. Costs a copy of it.
+    /// Adds a request with this timestamp behind those before; returns how many bytes it takes. Costs a copy of it.
     ///
     /// # Errors
     /// [`RequestTooLarge`]; the batch is then as it was before.
+    ///
+    /// # Panics
+    /// If the timestamp isn't after that of the request before, or is so by more than 32 bits of nanoseconds.
     #[inline]
-    pub fn push(&mut self, request: &RequestRef<'_>) -> Result<usize, RequestTooLarge> {
-        let bytes = request.encoded_bytes()?;
-        self.bytes.reserve(bytes + 2 * VARINT_BYTES_MAX);
+    pub fn push(&mut self, at: Timestamp, request: &RequestRef<'_>) -> Result<usize, RequestTooLarge> {
+        let bytes_max = request.bytes_max()?;
+        let step = self.step_to(at);
+        // More than it needs: numbers are put down as if they were of full length.
+        self.bytes.reserve(bytes_max + 1 + 2 * VARINT_BYTES_MAX);
         let start = self.bytes.len();
         let flags = if request.footprint.is_some() { HAS_FOOTPRINT } else { 0 };
         // The lengths were checked: they are below 2^32.
-        self.numbers(Some(flags), &[request.procedure.len() as u32]);
+        self.numbers(Some(flags), &[step, request.procedure.len() as u32]);
         self.bytes.extend_from_slice(request.procedure.as_bytes());
         self.numbers(None, &[request.version, request.arguments.len() as u32]);
         self.bytes.extend_from_slice(request.arguments);
@@ -175,15 +183,27 @@ impl BatchEncoder {
             self.numbers(None, &[footprint.len() as u32]);
             self.bytes.extend_from_slice(footprint);
         }
-        debug_assert_eq!(self.bytes.len() - start, bytes);
         self.requests += 1;
-        Ok(bytes)
+        Ok(self.bytes.len() - start)
+    }
+
+    /// How long after the request before the next one comes.
+    #[inline]
+    fn step_to(&mut self, at: Timestamp) -> u32 {
+        if self.requests == 0 {
+            (self.first, self.last) = (at, at);
+            return 0;
+        }
+        assert!(at > self.last, "the requests of a batch come one after another");
+        let step = u32::try_from(at.0 - self.last.0).expect("an epoch doesn't stay open for longer");
+        self.last = at;
+        step
     }
 
     /// Adds a byte, if there is one, and up to two varints.
     #[inline]
     fn numbers(&mut self, byte: Option<u8>, numbers: &[u32]) {
-        let mut encoded = [0; 2 * VARINT_BYTES_MAX];
+        let mut encoded = [0; 1 + 2 * VARINT_BYTES_MAX];
         let mut end = 0;
         if let Some(byte) = byte {
             encoded[0] = byte;
@@ -198,17 +218,19 @@ impl BatchEncoder {
         self.bytes.truncate(start + end);
     }
 
-    /// Completes the batch with what is known at its epoch's end. May be called again with another header.
+    /// Completes the batch of an epoch, with the state after an earlier one, if one is known that no earlier batch has
+    /// told. May be called again with others.
     ///
     /// # Panics
     /// If no request was added.
-    pub fn finish(&mut self, header: &BatchHeader) -> &[u8] {
+    pub fn finish(&mut self, epoch: u64, verified: Option<StateHash>) -> &[u8] {
         assert!(self.requests > 0, "a batch has at least one request");
-        let verified = header.verified.unwrap_or(StateHash { epoch: 0, hash: 0 });
+        let flags = if verified.is_some() { HAS_VERIFIED } else { 0 };
+        let verified = verified.unwrap_or(StateHash { epoch: 0, hash: 0 });
         self.bytes[0] = VERSION;
-        self.bytes[FLAGS_OFFSET] = if header.verified.is_some() { HAS_VERIFIED } else { 0 };
-        self.fill(EPOCH_OFFSET, header.epoch.to_le_bytes());
-        self.fill(FIRST_OFFSET, header.first.0.to_le_bytes());
+        self.bytes[FLAGS_OFFSET] = flags;
+        self.fill(EPOCH_OFFSET, epoch.to_le_bytes());
+        self.fill(FIRST_OFFSET, self.first.0.to_le_bytes());
         self.fill(COUNT_OFFSET, self.requests.to_le_bytes());
         self.fill(VERIFIED_EPOCH_OFFSET, verified.epoch.to_le_bytes());
         self.fill(VERIFIED_HASH_OFFSET, verified.hash.to_le_bytes());
@@ -239,6 +261,7 @@ impl BatchEncoder {
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     header: BatchHeader,
+    last: Timestamp,
     count: u32,
     /// The requests' bytes.
     body: &'a [u8],
@@ -268,12 +291,9 @@ impl<'a> Batch<'a> {
         if count == 0 {
             return malformed(COUNT_OFFSET, "there are no requests");
         }
-        if first.checked_add(u64::from(count) - 1).is_none_or(|last| last > Timestamp::MAX.0) {
-            return malformed(FIRST_OFFSET, "the timestamps are out of range");
-        }
         let header = BatchHeader { epoch: number(EPOCH_OFFSET), first: Timestamp(first), verified };
-        check_requests(body, count)?;
-        Ok(Batch { header, count, body })
+        let last = check_requests(body, count, header.first)?;
+        Ok(Batch { header, last, count, body })
     }
 
     /// What the batch says of itself.
@@ -283,7 +303,7 @@ impl<'a> Batch<'a> {
 
     /// The timestamp of the last request.
     pub fn last(&self) -> Timestamp {
-        Timestamp(self.header.first.0 + u64::from(self.count) - 1)
+        self.last
     }
 
     /// How many requests there are.
@@ -294,14 +314,15 @@ impl<'a> Batch<'a> {
 
     /// The requests, each with its timestamp, in order. Costs a few nanoseconds a request; nothing is copied.
     pub fn requests(&self) -> Requests<'a> {
-        Requests { next: self.header.first, left: self.count, rest: self.body }
+        Requests { last: self.header.first, left: self.count, rest: self.body }
     }
 }
 
 /// The requests of a batch; see [`Batch::requests`].
 #[derive(Clone, Debug)]
 pub struct Requests<'a> {
-    next: Timestamp,
+    /// The timestamp of the request before.
+    last: Timestamp,
     left: u32,
     rest: &'a [u8],
 }
@@ -312,10 +333,10 @@ impl<'a> Iterator for Requests<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         // All were walked through when the batch was decoded, so this stops at their end only.
-        let (request, rest) = split_request(self.rest).ok()?;
-        let timestamp = self.next;
-        (self.next, self.left, self.rest) = (Timestamp(timestamp.0 + 1), self.left - 1, rest);
-        Some((timestamp, request))
+        let (step, request, rest) = split_request(self.rest).ok()?;
+        let at = Timestamp(self.last.0 + u64::from(step));
+        (self.last, self.left, self.rest) = (at, self.left - 1, rest);
+        Some((at, request))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -325,28 +346,38 @@ impl<'a> Iterator for Requests<'a> {
 
 impl ExactSizeIterator for Requests<'_> {}
 
-/// Checks that the bytes behind a header are so many requests, and nothing else.
-fn check_requests(body: &[u8], count: u32) -> Result<(), Malformed> {
-    let mut rest = body;
+/// Checks that the bytes behind a header are so many requests, and nothing else. Returns the last one's timestamp.
+fn check_requests(body: &[u8], count: u32, first: Timestamp) -> Result<Timestamp, Malformed> {
+    let (mut last, mut rest) = (first, body);
     let at = |rest: &[u8]| HEADER_BYTES + body.len() - rest.len();
-    for _ in 0..count {
-        rest = split_request(rest).map_err(|reason| Malformed { offset: at(rest), reason })?.1;
+    for index in 0..count {
+        let malformed = |reason| Malformed { offset: at(rest), reason };
+        let (step, _, behind) = split_request(rest).map_err(malformed)?;
+        if (step == 0) != (index == 0) {
+            return Err(malformed("the timestamps don't increase from the first on"));
+        }
+        let next = last.0.checked_add(u64::from(step)).map(Timestamp);
+        last = next
+            .filter(|next| *next <= Timestamp::MAX)
+            .ok_or(malformed("the timestamps are out of range"))?;
+        rest = behind;
     }
     match rest {
-        [] => Ok(()),
+        [] => Ok(last),
         rest => Err(Malformed { offset: at(rest), reason: "there are bytes behind the last request" }),
     }
 }
 
 const CUT_SHORT: &str = "a request isn't whole";
 
-/// Takes a request off the front, or says why there is none.
+/// Takes a request off the front, and how long after the one before it comes, or says why there is none.
 #[inline]
-fn split_request(bytes: &[u8]) -> Result<(RequestRef<'_>, &[u8]), &'static str> {
+fn split_request(bytes: &[u8]) -> Result<(u32, RequestRef<'_>, &[u8]), &'static str> {
     let (&flags, rest) = bytes.split_first().ok_or(CUT_SHORT)?;
     if flags > HAS_FOOTPRINT {
         return Err("a request's flags are unknown to this build");
     }
+    let (step, rest) = varint::split(rest).ok_or(CUT_SHORT)?;
     let (procedure, rest) = split_part(rest, PROCEDURE_BYTES_MAX)?;
     let procedure = std::str::from_utf8(procedure).map_err(|_| "a procedure's name isn't UTF-8")?;
     let (version, rest) = varint::split(rest).ok_or(CUT_SHORT)?;
@@ -358,7 +389,7 @@ fn split_request(bytes: &[u8]) -> Result<(RequestRef<'_>, &[u8]), &'static str> 
             (Some(footprint), rest)
         }
     };
-    Ok((RequestRef { procedure, version, arguments, footprint }, rest))
+    Ok((step, RequestRef { procedure, version, arguments, footprint }, rest))
 }
 
 /// Takes bytes off the front that their length stands before.

@@ -1,8 +1,9 @@
 //! Sequencing: which transactions there are, and in which order they take effect, before any of them runs.
 //!
 //! ```text
-//! requests ─► Sequencer ─► Epoch ─► BatchEncoder ─► Log ─┬─► whoever executes, in this order
-//!             (order, timestamps)     (bytes)            └─► whoever executes the same elsewhere, or later
+//! requests ─► Sequencer ─┬─► whoever executes, in this order
+//!     (order, timestamps) └─► BatchEncoder ─► Log ─► whoever executes the same elsewhere, or later
+//!                               (bytes)
 //! ```
 //!
 //! - [`Sequencer`]: puts requests into epochs, and gives each its timestamp. A pure state machine.
@@ -25,4 +26,4 @@ pub use batch::{
 pub use error::{Error, Malformed, Overloaded, RequestTooLarge, Result};
 pub use log::{Batches, Log, LoggedBatch};
 pub use memory_log::MemoryLog;
-pub use sequencer::{Epoch, Sequencer, Settings};
+pub use sequencer::{EPOCH_NS_MAX, Epoch, Place, Sequencer, Settings};

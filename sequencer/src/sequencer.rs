@@ -9,23 +9,23 @@
 //! arrives during an epoch is one batch, which goes into the log as a whole; the order within is that of arrival.
 //!
 //! ```text
-//! arrivals   a b   c       │ d                 │        (none)     │ e f …
-//! epoch      └── 7 ────────┘ └── 8 ────────────┘                   └── 9
-//! timestamps 100 101 102     103                                   230 231
+//! arrivals   a   b     c       │  d                 │        (none)     │ e  f …
+//! epoch      └── 7 ────────────┘  └── 8 ────────────┘                   └─ 9
+//! timestamps 100 104   110        121                                   230 233
 //! ```
 //!
-//! **What is added here.** A client that waits for each answer before it asks again would wait for the epoch's end
-//! every time, though nobody else is there to share it with. So an epoch is also closed
+//! **What is added here.** A request has its place, and its timestamp, as soon as it comes, so it can be executed while
+//! its epoch is still open; only the log has to wait for the end. A client that asks for its answer to be durable would
+//! wait for it every time, though nobody else is there to share it with. So an epoch ends
 //!
-//! - as soon as those who execute have nothing to do: a lone client's request is an epoch by itself at once, and
-//!   under load, when there is always something to do, epochs grow by themselves;
+//! - as soon as somebody makes the log durable, whoever asks for that;
 //! - when it is full: more would share nothing that isn't shared already, and wait longer;
-//! - when the clock has stepped back, since nobody knows then how old it is.
+//! - when it is an interval old, or the clock has stepped back by as much, since nobody knows then how old it is.
 //!
-//! An epoch without requests is never closed: it would say nothing.
+//! An epoch begins with its first request: one without any would say nothing.
 //!
-//! **Timestamps** follow the order: those of an epoch are consecutive nanoseconds from the time of its closing on,
-//! later if earlier ones have reached that far.
+//! **Timestamps** follow the order: a request has that of its coming, or of the nanosecond after the one before it, if
+//! that is later.
 //!
 //! **A bound.** Requests that were submitted and haven't finished are counted; beyond a limit new ones are refused,
 //! so that a queue that grows faster than it is worked off shows at its entrance.
@@ -38,10 +38,13 @@ use synod_storage::Timestamp;
 
 use crate::Overloaded;
 
+/// The longest interval, in nanoseconds: so the time from one request of an epoch to the next takes at most 32 bits.
+pub const EPOCH_NS_MAX: u64 = u32::MAX as u64;
+
 /// How requests are put into epochs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long an epoch stays open at most, once a request is in it.
+    /// How long an epoch stays open at most, as far as requests come; more than [`EPOCH_NS_MAX`] is taken for that.
     pub epoch_interval: Duration,
     /// How many requests make an epoch full.
     pub epoch_requests_max: usize,
@@ -52,8 +55,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 10 ms, as in Calvin; 1,000 requests, because what an epoch costs by itself (a frame, a hand-over, a wake-up:
-    /// some microseconds) is little beside so many; 8 MiB, which a disk takes in a few milliseconds; and 65,536
+    /// 10 ms, as in Calvin; 1,000 requests, because what an epoch costs by itself (a frame: some
+    /// hundred nanoseconds) is nothing beside so many; 8 MiB, which a disk takes in a few milliseconds; and 65,536
     /// in flight, about a second's work.
     fn default() -> Self {
         Settings {
@@ -65,74 +68,69 @@ impl Default for Settings {
     }
 }
 
-/// A closed epoch: at least one request, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Epoch<R> {
-    /// Its number; each is one above that of the epoch before.
-    pub number: u64,
-    /// The timestamp of the first request. The next one has the next nanosecond, and so on.
-    pub first: Timestamp,
-    /// The requests, in the order in which they take effect.
-    pub requests: Vec<R>,
+/// The place of a request in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of its epoch.
+    pub epoch: u64,
+    /// How many of the epoch come before it.
+    pub index: u32,
+    /// Its timestamp.
+    pub at: Timestamp,
 }
 
-impl<R> Epoch<R> {
-    /// The timestamp of the last request.
-    pub fn last(&self) -> Timestamp {
-        Timestamp(self.first.0 + self.requests.len() as u64 - 1)
-    }
+/// An epoch that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number; each is one above that of the epoch before.
+    pub number: u64,
+    /// How many requests it has: at least one.
+    pub requests: u32,
+    /// The timestamp of the last of them.
+    pub last: Timestamp,
 }
 
 /// Puts requests into epochs. Has no clock and no thread: whoever calls it says what time it is, in nanoseconds
 /// since the Unix epoch, and does what it decides.
 ///
-/// After each [`submit`](Sequencer::submit) and [`readmit`](Sequencer::readmit), whenever those who execute run out
-/// of work, and at [`due_ns`](Sequencer::due_ns), [`tick`](Sequencer::tick) is to be called:
+/// Before each [`submit`](Sequencer::submit) and [`readmit`](Sequencer::readmit) [`tick`](Sequencer::tick) is to be
+/// called, with the same time; and [`end_epoch`](Sequencer::end_epoch) whenever the log is to have all that has come.
 ///
 /// ```
-/// use synod_sequencer::{Sequencer, Settings};
+/// use synod_sequencer::{Epoch, Place, Sequencer, Settings};
 /// use synod_storage::Timestamp;
 ///
 /// let mut sequencer = Sequencer::new(Settings::default(), 1, Timestamp(0));
-/// sequencer.submit("transfer", 20, 1_000).map_err(|(_, refused)| refused)?;
-/// assert!(sequencer.tick(1_000, false).is_none(), "there may be more to come");
-/// let epoch = sequencer.tick(2_000, true).expect("nothing else is to be done");
-/// assert_eq!((epoch.number, epoch.first, epoch.requests), (1, Timestamp(2_000), vec!["transfer"]));
-/// # sequencer.finished(1);
+/// assert_eq!(sequencer.submit(20, 1_000)?, Place { epoch: 1, index: 0, at: Timestamp(1_000) });
+/// assert!(sequencer.tick(2_000).is_none(), "there may be more to come");
+/// assert_eq!(sequencer.submit(20, 2_000)?, Place { epoch: 1, index: 1, at: Timestamp(2_000) });
+/// let epoch = sequencer.end_epoch();
+/// assert_eq!(epoch, Some(Epoch { number: 1, requests: 2, last: Timestamp(2_000) }));
+/// # (0..2).for_each(|_| sequencer.finished());
 /// # Ok::<(), synod_sequencer::Overloaded>(())
 /// ```
 ///
-/// **Invariant** Each request is in exactly one epoch for each time it was submitted or readmitted, and the order of
-/// all is that of these calls. Timestamps increase from one request to the next, whatever the clock does.
+/// **Invariant** Each place is given once; their order is that of the calls, and so is that of their timestamps, whatever
+/// the clock does. Epochs follow each other, and none is empty.
 #[derive(Debug)]
-pub struct Sequencer<R> {
+pub struct Sequencer {
     settings: Settings,
-    /// The requests of the epoch that is open.
-    open: Vec<R>,
-    /// Memory for those of the next one.
-    spare: Vec<R>,
-    /// The bytes of those in `open`.
-    open_bytes: usize,
+    /// The number of the open epoch, or of the next one.
+    epoch: u64,
+    /// How many requests it has.
+    requests: u32,
+    /// How many bytes they have.
+    bytes: usize,
     /// When the first of them came.
-    open_since_ns: u64,
-    next_epoch: u64,
+    since_ns: u64,
     last: Timestamp,
     in_flight: usize,
 }
 
-impl<R> Sequencer<R> {
+impl Sequencer {
     /// A sequencer whose first epoch has the number `next_epoch` and timestamps above `last`.
     pub fn new(settings: Settings, next_epoch: u64, last: Timestamp) -> Self {
-        Sequencer {
-            settings,
-            open: Vec::new(),
-            spare: Vec::new(),
-            open_bytes: 0,
-            open_since_ns: 0,
-            next_epoch,
-            last,
-            in_flight: 0,
-        }
+        Sequencer { settings, epoch: next_epoch, requests: 0, bytes: 0, since_ns: 0, last, in_flight: 0 }
     }
 
     /// Whether a request would be taken now, for those who want to know before they prepare one.
@@ -144,90 +142,95 @@ impl<R> Sequencer<R> {
         if in_flight < limit { Ok(()) } else { Err(Overloaded { in_flight, limit }) }
     }
 
-    /// Puts a request of so many bytes into the open epoch, behind all others. Costs a push onto a vector.
+    /// Gives a request of so many bytes its place, behind all others. Costs a few instructions.
     ///
     /// # Errors
-    /// [`Overloaded`], with the request, if as many as allowed are in flight.
-    pub fn submit(&mut self, request: R, bytes: usize, now_ns: u64) -> Result<(), (R, Overloaded)> {
-        if let Err(refused) = self.admit() {
-            return Err((request, refused));
-        }
+    /// [`Overloaded`] if as many as allowed are in flight.
+    ///
+    /// # Panics
+    /// As [`Sequencer::next_timestamp`].
+    pub fn submit(&mut self, bytes: usize, now_ns: u64) -> Result<Place, Overloaded> {
+        self.admit()?;
         self.in_flight += 1;
-        self.push(request, bytes, now_ns);
-        Ok(())
+        Ok(self.place(bytes, now_ns))
     }
 
-    /// Puts a request into the open epoch that was in an earlier one, and hasn't finished, since it could not be
-    /// executed there. It is never refused, and counts as one request in flight still.
+    /// Gives a request another place that couldn't be executed in the one it had. It is never refused, and counts as one
+    /// request in flight still.
     ///
     /// # Panics
-    /// If there can't be such a request.
-    pub fn readmit(&mut self, request: R, bytes: usize, now_ns: u64) {
-        assert!(self.in_flight > self.open.len(), "a request is readmitted that isn't in flight");
-        self.push(request, bytes, now_ns);
+    /// If there can't be such a request. As [`Sequencer::next_timestamp`].
+    pub fn readmit(&mut self, bytes: usize, now_ns: u64) -> Place {
+        assert!(self.in_flight > 0, "a request is readmitted that isn't in flight");
+        self.place(bytes, now_ns)
     }
 
-    fn push(&mut self, request: R, bytes: usize, now_ns: u64) {
-        if self.open.is_empty() {
-            self.open_since_ns = now_ns;
+    fn place(&mut self, bytes: usize, now_ns: u64) -> Place {
+        let at = self.next_timestamp(now_ns);
+        if self.requests == 0 {
+            self.since_ns = now_ns;
         }
-        self.open.push(request);
-        self.open_bytes += bytes;
+        let place = Place { epoch: self.epoch, index: self.requests, at };
+        self.requests += 1;
+        self.bytes += bytes;
+        self.last = at;
+        place
     }
 
-    /// Whether the open epoch is to be closed.
-    pub fn is_due(&self, now_ns: u64, workers_are_idle: bool) -> bool {
-        let is_full = self.open.len() >= self.settings.epoch_requests_max
-            || self.open_bytes >= self.settings.epoch_bytes_max;
-        let is_old = self.due_ns().is_some_and(|due_ns| now_ns >= due_ns) || now_ns < self.open_since_ns;
-        !self.open.is_empty() && (workers_are_idle || is_full || is_old)
-    }
-
-    /// When the open epoch is to be closed at the latest; `None` while there is nothing in it.
-    pub fn due_ns(&self) -> Option<u64> {
-        let interval_ns = u64::try_from(self.settings.epoch_interval.as_nanos()).unwrap_or(u64::MAX);
-        (!self.open.is_empty()).then(|| self.open_since_ns.saturating_add(interval_ns))
-    }
-
-    /// Closes the open epoch, if [it is due](Sequencer::is_due).
+    /// The timestamp that a request gets which comes now.
     ///
     /// # Panics
-    /// If the clock shows a time, or so many timestamps have been given out, that there is no room before
-    /// [`Timestamp::MAX`], which is in the year 2116.
-    pub fn tick(&mut self, now_ns: u64, workers_are_idle: bool) -> Option<Epoch<R>> {
-        if !self.is_due(now_ns, workers_are_idle) {
+    /// If the clock shows a time, or so many timestamps have been given out, that none is left before [`Timestamp::MAX`],
+    /// which is in the year 2116.
+    #[inline]
+    pub fn next_timestamp(&self, now_ns: u64) -> Timestamp {
+        let at = Timestamp(now_ns.max(self.last.0 + 1));
+        assert!(at < Timestamp::MAX, "timestamps have run out");
+        at
+    }
+
+    /// Whether the open epoch is to end.
+    fn is_due(&self, now_ns: u64) -> bool {
+        let interval_ns = u64::try_from(self.settings.epoch_interval.as_nanos()).unwrap_or(u64::MAX);
+        let is_full = self.requests as usize >= self.settings.epoch_requests_max
+            || self.bytes >= self.settings.epoch_bytes_max
+            || self.requests == u32::MAX;
+        // Those who come at the same time may say so in either order.
+        let is_old = now_ns.abs_diff(self.since_ns) >= interval_ns.min(EPOCH_NS_MAX);
+        self.requests > 0 && (is_full || is_old)
+    }
+
+    /// Ends the open epoch, if it is full, or old.
+    pub fn tick(&mut self, now_ns: u64) -> Option<Epoch> {
+        if self.is_due(now_ns) { self.end_epoch() } else { None }
+    }
+
+    /// Ends the open epoch, if anything is in it.
+    pub fn end_epoch(&mut self) -> Option<Epoch> {
+        let epoch = Epoch { number: self.epoch, requests: self.requests, last: self.last };
+        if epoch.requests == 0 {
             return None;
         }
-        let next = std::mem::take(&mut self.spare);
-        let requests = std::mem::replace(&mut self.open, next);
-        self.open_bytes = 0;
-        let first = now_ns.max(self.last.0 + 1);
-        assert!(first < Timestamp::MAX.0 - requests.len() as u64, "timestamps have run out");
-        let epoch = Epoch { number: self.next_epoch, first: Timestamp(first), requests };
-        self.next_epoch += 1;
-        self.last = epoch.last();
+        self.epoch += 1;
+        (self.requests, self.bytes) = (0, 0);
         Some(epoch)
     }
 
-    /// Takes back the memory of an epoch's requests, for those of another one.
-    pub fn reuse(&mut self, mut requests: Vec<R>) {
-        requests.clear();
-        self.spare = requests;
-    }
-
-    /// So many requests of closed epochs have come to their end, and are in flight no more.
+    /// A request has come to its end, and is in flight no more.
     ///
     /// # Panics
-    /// If there aren't so many.
-    pub fn finished(&mut self, requests: usize) {
-        let closed = self.in_flight - self.open.len();
-        assert!(requests <= closed, "{requests} requests have finished, but {closed} were being executed");
-        self.in_flight -= requests;
+    /// If none was in flight.
+    pub fn finished(&mut self) {
+        assert!(self.in_flight > 0, "a request has finished that wasn't in flight");
+        self.in_flight -= 1;
     }
 
-    /// Makes all timestamps to come greater than `timestamp`, which somebody else has used. The open epoch comes
-    /// behind it.
+    /// Makes all timestamps to come greater than `timestamp`, which somebody else has used. No epoch is open.
+    ///
+    /// # Panics
+    /// If one is.
     pub fn skip_to(&mut self, timestamp: Timestamp) {
+        assert_eq!(self.requests, 0, "timestamps are skipped between epochs");
         self.last = self.last.max(timestamp);
     }
 
@@ -236,9 +239,9 @@ impl<R> Sequencer<R> {
         self.in_flight
     }
 
-    /// How many requests are in the open epoch.
-    pub fn open_requests(&self) -> usize {
-        self.open.len()
+    /// How many requests the open epoch has.
+    pub fn open_requests(&self) -> u32 {
+        self.requests
     }
 
     /// The last timestamp that was given out, or [skipped](Sequencer::skip_to).
@@ -246,8 +249,8 @@ impl<R> Sequencer<R> {
         self.last
     }
 
-    /// The number of the open epoch.
+    /// The number of the open epoch, or of the one that begins with the next request.
     pub fn next_epoch(&self) -> u64 {
-        self.next_epoch
+        self.epoch
     }
 }

@@ -172,10 +172,12 @@ impl CommitLog {
         Ok(self.is_long(self.wal.append(slot as usize, timestamp, frame)?))
     }
 
-    /// As [`CommitLog::append`], for a batch of sequenced transactions, which isn't a frame yet.
-    #[inline]
+    /// As [`CommitLog::append`], for a batch of sequenced transactions, which isn't a frame yet. If it can't be appended
+    /// the log has failed, since some of it may be visible.
     pub(crate) fn append_batch(&self, timestamp: Timestamp, body: &[u8]) -> Result<bool> {
-        Ok(self.is_long(self.wal.append_batch(0, timestamp, body)?))
+        let buffered =
+            self.wal.append_batch(0, timestamp, body).inspect_err(|error| self.fail(error.clone()))?;
+        Ok(self.is_long(buffered))
     }
 
     /// Whether so much is buffered that somebody should help to write it.
@@ -326,12 +328,15 @@ impl CommitLog {
                 self.durable.fetch_max(bound.0, Ordering::Release);
             }
             Ok(_) => {}
-            Err(error) => {
-                tracing::error!(%error, "the log has failed; no more commits are accepted");
-                self.waiting.lock().failure.get_or_insert(error);
-                self.has_failed.store(true, Ordering::Relaxed);
-            }
+            Err(error) => self.fail(error),
         }
+    }
+
+    /// The log has failed.
+    fn fail(&self, error: Error) {
+        tracing::error!(%error, "the log has failed; no more commits are accepted");
+        self.waiting.lock().failure.get_or_insert(error);
+        self.has_failed.store(true, Ordering::Relaxed);
     }
 
     /// Wakes all whom the last flush has served, and those who may lead the next one.
@@ -383,10 +388,11 @@ impl CommitLog {
         }
     }
 
-    /// The flusher thread's work; returns after [`CommitLog::stop_flusher`].
-    pub fn run_flusher(&self, bound: impl Fn() -> Timestamp) {
+    /// The flusher thread's work; returns after [`CommitLog::stop_flusher`]. `bound` as in [`CommitLog::wait`];
+    /// `has_open_batch` tells whether asking for it will have something appended.
+    pub fn run_flusher(&self, bound: impl Fn() -> Timestamp, has_open_batch: impl Fn() -> bool) {
         loop {
-            let must_stop = self.sleep();
+            let must_stop = self.sleep(&has_open_batch);
             if self.is_wanted.load(Ordering::SeqCst) && !must_stop && !self.options.group_window.is_zero() {
                 std::thread::sleep(self.options.group_window);
             }
@@ -416,13 +422,13 @@ impl CommitLog {
 
     /// Sleeps until somebody wants a flush, or the interval is over and something is buffered. Returns
     /// whether it's time to stop.
-    fn sleep(&self) -> bool {
+    fn sleep(&self, has_open_batch: &impl Fn() -> bool) -> bool {
         let mut state = self.flusher.lock();
         state.is_asleep = true;
         let mut interval_is_over = false;
         loop {
-            let has_overdue_bytes = interval_is_over && self.wal.buffered_bytes() > 0;
-            if state.must_stop || self.is_wanted.load(Ordering::SeqCst) || has_overdue_bytes {
+            let is_overdue = interval_is_over && (self.wal.buffered_bytes() > 0 || has_open_batch());
+            if state.must_stop || self.is_wanted.load(Ordering::SeqCst) || is_overdue {
                 break;
             }
             interval_is_over =

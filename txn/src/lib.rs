@@ -5,6 +5,7 @@
 //! commits, snapshots, the log, garbage) is a [`Store`].
 
 mod abort;
+mod batches;
 pub mod clock;
 mod commit_log;
 mod cursor;
@@ -34,6 +35,7 @@ mod versions;
 mod visibility;
 
 pub use abort::{Abort, Change, DeadlockMember};
+pub use batches::OpenBatch;
 pub use commit_log::{CommitLog, Durability, DurabilityOptions};
 pub use cursor::{Cursor, Direction, prefix_bounds};
 pub use deterministic::{

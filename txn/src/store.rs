@@ -1,6 +1,6 @@
 //! The store: what all protocols share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam_epoch::Guard;
@@ -10,6 +10,7 @@ use synod_storage::sync::{AtomicU64, Ordering};
 use synod_storage::wal::FrameBuilder;
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState, reclaim};
 
+use crate::batches::{Batches, OpenBatch};
 use crate::clock::Clock;
 use crate::commit_log::CommitLog;
 use crate::cursor::{Cursor, Direction};
@@ -87,8 +88,7 @@ pub struct Store {
     graveyard: Graveyard,
     read_marks: ReadMarks,
     log: Option<CommitLog>,
-    /// The last transaction of the newest batch that was appended to the log.
-    sequenced: CachePadded<AtomicU64>,
+    batches: CachePadded<Batches>,
     /// The newest epoch of sequenced transactions that has wholly run.
     epoch: CachePadded<AtomicU64>,
 }
@@ -105,7 +105,7 @@ impl Store {
             graveyard: Graveyard::default(),
             read_marks: ReadMarks::default(),
             log: options.log,
-            sequenced: CachePadded::default(),
+            batches: CachePadded::new(Batches::new()),
             epoch: CachePadded::new(AtomicU64::new(options.epoch)),
         }
     }
@@ -167,23 +167,45 @@ impl Store {
     /// The timestamp up to which every commit has been appended to the log, and is visible but for sequenced
     /// transactions that haven't run yet.
     pub fn commit_bound(&self) -> Timestamp {
-        // Nobody else commits while sequenced transactions haven't all run, so nothing is missing below.
-        let sequenced = Timestamp(self.sequenced.load(Ordering::Acquire));
-        self.registry.commit_bound(self.oracle.last()).max(sequenced)
+        self.batches.bound(|| self.registry.commit_bound(self.oracle.last()))
     }
 
-    /// Appends a batch of sequenced transactions to the log; the last of them commits at `last`, and all come after
-    /// everything before. The caller makes sure of the order. They are visible once [`Oracle::observe`] has been told
-    /// that they have run. Returns whether so much is buffered that the caller should [help](Store::help_write) to write it.
+    /// As [`Store::commit_bound`], for those who flush: what isn't appended yet is appended first.
+    fn bound_to_flush(&self) -> Timestamp {
+        self.batches.append_open();
+        self.commit_bound()
+    }
+
+    /// From now on whoever flushes the log asks `appender` to append the batch that is open.
+    pub fn append_before_flushes(&self, appender: Weak<dyn OpenBatch>) {
+        self.batches.set_appender(appender);
+    }
+
+    /// A batch of sequenced transactions begins, the first of which commits at `first`: they may run, and become visible,
+    /// before [it is appended](Store::append_batch).
+    pub fn begin_batch(&self, first: Timestamp) {
+        if self.log.is_some() {
+            self.batches.begin(first);
+        }
+    }
+
+    /// Whether a batch of sequenced transactions has begun, and isn't appended.
+    pub fn has_open_batch(&self) -> bool {
+        self.batches.is_open()
+    }
+
+    /// Appends the batch of sequenced transactions that was [begun](Store::begin_batch); the last of them commits at
+    /// `last`, and all come after everything before. The caller makes sure of the order. They are visible once
+    /// [`Oracle::observe`] has been told that they have run. Returns whether so much is buffered that the caller should
+    /// [help](Store::help_write) to write it.
     ///
     /// # Errors
-    /// If the log has failed; if the batch is too large for it.
+    /// If the log has failed, or does so by this, since what is visible isn't in it then.
     pub fn append_batch(&self, last: Timestamp, batch: &[u8]) -> Result<bool> {
         let Some(log) = &self.log else { return Ok(false) };
         log.check()?;
         let is_long = log.append_batch(last, batch)?;
-        // Release: whoever flushes up to here finds the batch in the buffers.
-        self.sequenced.store(last.0, Ordering::Release);
+        self.batches.end(last);
         Ok(is_long)
     }
 
@@ -201,7 +223,23 @@ impl Store {
     /// Writes what is buffered of the log, without a sync.
     pub fn help_write(&self) {
         if let Some(log) = &self.log {
-            log.help_write(|| self.commit_bound());
+            log.help_write(|| self.bound_to_flush());
+        }
+    }
+
+    /// Makes everything up to `timestamp` durable.
+    ///
+    /// # Errors
+    /// If the log has failed, now or earlier.
+    pub fn flush(&self, timestamp: Timestamp) -> Result<()> {
+        let Some(log) = &self.log else { return Ok(()) };
+        Ok(log.flush(timestamp, || self.bound_to_flush())?)
+    }
+
+    /// The flusher thread's work, until [`CommitLog::stop_flusher`].
+    pub fn run_flusher(&self) {
+        if let Some(log) = &self.log {
+            log.run_flusher(|| self.bound_to_flush(), || self.has_open_batch());
         }
     }
 
@@ -239,7 +277,7 @@ impl Store {
         }
         announced.finish_commit();
         if let (Some(log), Ok(true)) = (&self.log, &appended) {
-            log.help_write(|| self.commit_bound());
+            log.help_write(|| self.bound_to_flush());
         }
         appended.map(|_| timestamp).map_err(Error::from)
     }
@@ -277,7 +315,7 @@ impl Store {
         // Who waits for company while nobody else is at work would wait in vain.
         let is_alone = level == Durability::Group && self.registry.running() == 0 && !log.is_awaited();
         let level = if is_alone { Durability::Sync } else { level };
-        Ok(log.wait(timestamp, level, || self.commit_bound())?)
+        Ok(log.wait(timestamp, level, || self.bound_to_flush())?)
     }
 
     /// Takes care of the version that a commit at `timestamp` has just replaced with `version`: cuts it off if nobody can

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use synod_sequencer::{BatchEncoder, BatchHeader, Log, RequestRef, Sequencer, Settings, StateHash};
+use synod_sequencer::{BatchEncoder, Epoch, Log, RequestRef, Sequencer, Settings};
 use synod_storage::Timestamp;
 use synod_txn::{Footprint, Scheduler, Sequence, Store};
 
+use super::prefix::Prefix;
 use super::{SequencingOptions, SequencingStats};
 use crate::Result;
 use crate::history::Recording;
@@ -84,34 +85,19 @@ pub(crate) struct Finished {
     pub(crate) recording: Option<Box<Recording>>,
 }
 
-/// An epoch that hasn't wholly run.
-struct RunningEpoch {
-    number: u64,
-    first: Timestamp,
-    last: Timestamp,
-}
-
 /// The sequencer and the scheduler.
 pub(crate) struct Core {
     settings: Settings,
-    sequencer: Sequencer<Scheduled>,
+    sequencer: Sequencer,
     encoder: BatchEncoder,
     /// `None` for an engine in memory.
     log: Option<Arc<dyn Log>>,
-    /// Numbered and stamped, and not in the scheduler's window yet.
-    closed: VecDeque<Place>,
+    /// Behind the scheduler's window.
+    arrived: VecDeque<Place>,
     scheduler: Scheduler<Place, u64>,
-    epochs: VecDeque<RunningEpoch>,
+    prefix: Prefix,
     /// The number of the last epoch that came out of a log.
     last_epoch: u64,
-    /// All transactions up to here have run.
-    executed: Timestamp,
-    /// The last epoch of which that is so.
-    passed_epoch: u64,
-    /// How many wait for an epoch's end.
-    waiting_for_end: usize,
-    /// The end of an epoch, beyond which nothing becomes visible until those have seen it.
-    held_at: Option<Timestamp>,
     /// How many threads are running transactions.
     active: usize,
     /// Those who wait for an answer, and could run something.
@@ -119,14 +105,8 @@ pub(crate) struct Core {
     /// To be woken as soon as nothing is locked.
     served: Vec<Waker>,
     pauses: usize,
-    hashes_state: bool,
-    /// The hash of the state up to the executed prefix.
-    hash: u64,
     /// The sum of the hashes of all answers, if anybody asks.
     answers_hash: u64,
-    newest_state: Option<StateHash>,
-    /// What becomes of each epoch, for a replay.
-    replayed: Option<super::replay::Replayed>,
     stats: SequencingStats,
 }
 
@@ -141,31 +121,22 @@ impl Core {
             sequencer: Sequencer::new(options.epochs.clone(), epoch + 1, newest),
             encoder: BatchEncoder::new(),
             log,
-            closed: VecDeque::new(),
+            arrived: VecDeque::new(),
             scheduler: Scheduler::new(WINDOW_PER_WORKER * options.workers.max(2)),
-            epochs: VecDeque::new(),
+            prefix: Prefix::new(options.hashes_state, (epoch, newest)),
             last_epoch: epoch,
-            executed: newest,
-            passed_epoch: epoch,
-            waiting_for_end: 0,
-            held_at: None,
             active: 0,
             sleepers: Vec::new(),
             served: Vec::new(),
             pauses: 0,
-            hashes_state: options.hashes_state,
-            hash: 0,
             answers_hash: 0,
-            newest_state: None,
-            replayed: None,
             stats: SequencingStats::default(),
         }
     }
 
-    /// The state is another one, without a procedure's doing. Nothing is in flight.
-    pub(crate) fn set_hash(&mut self, hash: u64) {
-        self.hash = hash;
-        self.newest_state = None;
+    /// How far the order has been executed.
+    pub(crate) fn prefix(&mut self) -> &mut Prefix {
+        &mut self.prefix
     }
 
     /// Goes on behind what was replayed, up to `newest`.
@@ -173,91 +144,94 @@ impl Core {
         self.sequencer = Sequencer::new(self.settings.clone(), self.last_epoch + 1, newest);
     }
 
-    /// Puts a procedure into the open epoch. `arguments` are as the log has them, if there is a log.
+    /// Gives a procedure its place in the order, where it can be run. `arguments` are as the log has them, if there is a log.
     ///
     /// # Errors
     /// [`Error::Overloaded`] if it is new and too many are in flight; if it doesn't fit into the log.
-    pub(crate) fn submit(&mut self, scheduled: Scheduled, arguments: &[u8], now: Timestamp) -> Result<()> {
+    pub(crate) fn submit(
+        &mut self,
+        mut scheduled: Scheduled,
+        arguments: &[u8],
+        now: Timestamp,
+        store: &Store,
+    ) -> Result<()> {
         let is_new = scheduled.is_new();
         if is_new {
             self.sequencer.admit()?;
         }
-        let mut bytes = 0;
-        if self.log.is_some() {
-            let mut footprint = None;
-            if scheduled.reconnaissances > 0 {
-                let mut found = Vec::new();
-                scheduled.footprint.encode(&mut found);
-                footprint = Some(found);
-            }
-            bytes = self.encoder.push(&RequestRef {
-                procedure: scheduled.job.name(),
-                version: scheduled.job.version(),
-                arguments,
-                footprint: footprint.as_deref(),
-            })?;
+        let ended = self.sequencer.tick(now.0);
+        // If the log fails, so does whoever waits for it, and whoever comes next.
+        _ = self.close(ended, store);
+        let bytes = self.encode(&scheduled, arguments, self.sequencer.next_timestamp(now.0))?;
+        let synod_sequencer::Place { epoch, index, at } = match is_new {
+            true => self.sequencer.submit(bytes, now.0)?,
+            false => self.sequencer.readmit(bytes, now.0),
+        };
+        if index == 0 {
+            store.begin_batch(at);
+            self.prefix.begin(epoch, at);
         }
-        match is_new {
-            true => self.sequencer.submit(scheduled, bytes, now.0).map_err(|(_, overloaded)| overloaded)?,
-            false => self.sequencer.readmit(scheduled, bytes, now.0),
-        }
-        self.close_if_due(false, now);
+        scheduled.position = Position { epoch, index };
+        self.arrived.push_back(Place { at, scheduled });
         Ok(())
+    }
+
+    /// Adds a request to the batch of the open epoch, if there is a log. Returns how long it is.
+    fn encode(&mut self, scheduled: &Scheduled, arguments: &[u8], at: Timestamp) -> Result<usize> {
+        if self.log.is_none() {
+            return Ok(0);
+        }
+        let mut footprint = None;
+        if scheduled.reconnaissances > 0 {
+            let mut found = Vec::new();
+            scheduled.footprint.encode(&mut found);
+            footprint = Some(found);
+        }
+        let (procedure, version) = (scheduled.job.name(), scheduled.job.version());
+        let request = RequestRef { procedure, version, arguments, footprint: footprint.as_deref() };
+        Ok(self.encoder.push(at, &request)?)
     }
 
     /// A request that was in flight isn't any more: it can't be put in again.
     pub(crate) fn give_up(&mut self) {
-        self.sequencer.finished(1);
+        self.sequencer.finished();
     }
 
-    /// Closes the open epoch, if anything is in it.
-    pub(crate) fn close_open(&mut self, now: Timestamp) {
-        self.close_if_due(true, now);
+    /// Ends the open epoch, if anything is in it, and appends it to the log, if there is one.
+    ///
+    /// # Errors
+    /// If the log has failed. Nothing of the epoch survives then, although some of it may have run.
+    pub(crate) fn end_epoch(&mut self, store: &Store) -> Result<()> {
+        let ended = self.sequencer.end_epoch();
+        self.close(ended, store)
     }
 
-    /// Closes the open epoch, if it is time.
-    fn close_if_due(&mut self, somebody_is_idle: bool, now: Timestamp) {
-        let Some(epoch) = self.sequencer.tick(now.0, somebody_is_idle) else { return };
-        let (number, first, last) = (epoch.number, epoch.first, epoch.last());
+    /// Appends an epoch to the log, if one has ended.
+    fn close(&mut self, ended: Option<Epoch>, store: &Store) -> Result<()> {
+        let Some(epoch) = ended else { return Ok(()) };
         self.stats.epochs += 1;
-        if let Err(error) = self.append(number, (first, last)) {
-            // None of them has happened, and none will.
-            for scheduled in epoch.requests {
-                scheduled.job.fail(error.clone());
-                self.sequencer.finished(1);
-                self.served.extend(scheduled.job.publish(last));
-            }
-            return;
+        if let Some(log) = &self.log {
+            let batch = self.encoder.finish(epoch.number, self.prefix.newest_state());
+            let appended = log.append(epoch.last, batch);
+            self.encoder.begin();
+            appended?;
         }
-        self.epochs.push_back(RunningEpoch { number, first, last });
-        let mut requests = epoch.requests;
-        for (index, mut scheduled) in requests.drain(..).enumerate() {
-            scheduled.position = Position { epoch: number, index: index as u32 };
-            self.closed.push_back(Place { at: Timestamp(first.0 + index as u64), scheduled });
-        }
-        self.sequencer.reuse(requests);
-    }
-
-    /// Appends an epoch to the log, if there is one.
-    fn append(&mut self, epoch: u64, (first, last): (Timestamp, Timestamp)) -> Result<()> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let header = BatchHeader { epoch, first, verified: self.newest_state };
-        let appended = log.append(last, self.encoder.finish(&header));
-        self.encoder.begin();
-        Ok(appended?)
+        self.prefix.end(epoch.last, store);
+        Ok(())
     }
 
     /// Takes in an epoch out of a log.
-    pub(crate) fn take_logged(&mut self, number: u64, last: Timestamp, places: Vec<Place>) {
+    pub(crate) fn take_logged(&mut self, number: u64, last: Timestamp, places: Vec<Place>, store: &Store) {
         self.last_epoch = number;
         let Some(first) = places.first().map(|place| place.at) else { return };
-        self.epochs.push_back(RunningEpoch { number, first, last });
-        self.closed.extend(places);
+        self.prefix.begin(number, first);
+        self.prefix.end(last, store);
+        self.arrived.extend(places);
     }
 
     /// How many have their place, and haven't run or wait for others to.
     pub(crate) fn backlog(&self) -> usize {
-        self.closed.len() + self.scheduler.window()
+        self.arrived.len() + self.scheduler.window()
     }
 
     /// Whether a thread may be let in to run transactions: not enough are at it.
@@ -290,21 +264,17 @@ impl Core {
         }
     }
 
-    /// Whether there is something to run, or will be as soon as somebody asks.
+    /// Whether there is something to run, or may be as soon as somebody asks.
     pub(crate) fn has_work(&self) -> bool {
-        self.scheduler.ready() > 0
-            || self.scheduler.has_room() && (!self.closed.is_empty() || self.sequencer.open_requests() > 0)
+        self.scheduler.ready() > 0 || self.scheduler.has_room() && !self.arrived.is_empty()
     }
 
     /// Takes the next transaction that can run; none if there isn't any at the moment. One at a time: whoever waits for it
     /// is ready the sooner.
-    pub(crate) fn take(&mut self, store: &Store) -> Option<Runnable> {
+    pub(crate) fn take(&mut self) -> Option<Runnable> {
         // Enough for everybody who is at work: only what is looked at can be found ready.
         while self.scheduler.ready() < READY_PER_WORKER * self.active && self.scheduler.has_room() {
-            if self.closed.is_empty() && self.sequencer.open_requests() > 0 {
-                self.close_if_due(true, store.oracle().now());
-            }
-            let Some(place) = self.closed.pop_front() else { break };
+            let Some(place) = self.arrived.pop_front() else { break };
             self.scheduler.admit(place.at, place);
         }
         self.scheduler.next_ready().map(|(sequence, place)| Runnable { sequence, place })
@@ -312,54 +282,19 @@ impl Core {
 
     /// Takes note of a transaction that has run. Returns whether those have to be told who wait for an epoch's end.
     pub(crate) fn finish(&mut self, finished: &Finished, store: &Store) -> bool {
-        let was_held = self.held_at.is_some();
-        let (hash, epochs, executed) = (&mut self.hash, &mut self.epochs, &mut self.executed);
-        let (newest_state, replayed) = (&mut self.newest_state, &mut self.replayed);
-        let (hashes_state, held_at) = (self.hashes_state, &mut self.held_at);
-        let passed_epoch = &mut self.passed_epoch;
-        let is_awaited = self.waiting_for_end > 0;
+        let was_held = self.prefix.is_held();
+        let prefix = &mut self.prefix;
         self.scheduler.finish(finished.runnable.sequence, finished.hash_change, |at, change| {
-            *executed = at;
-            *hash = hash.wrapping_add(change);
-            let Some(epoch) = epochs.pop_front_if(|epoch| epoch.last == at) else { return };
-            *passed_epoch = epoch.number;
-            if held_at.is_none() {
-                store.note_epoch(epoch.number);
-                *held_at = is_awaited.then_some(at);
-            }
-            if hashes_state {
-                *newest_state = Some(StateHash { epoch: epoch.number, hash: *hash });
-            }
-            if let Some(replayed) = replayed {
-                replayed.passed(epoch.number, at, *hash);
-            }
+            prefix.advance(at, change, store);
         });
         // Before anyone is told that something has run.
-        store.oracle().observe(self.held_at.unwrap_or(self.executed));
+        store.oracle().observe(prefix.visible());
+        let is_held = prefix.is_held();
         // One that has moved is in flight until it has been put in again.
         if finished.outcome != Outcome::Moved && !finished.runnable.place.scheduled.is_replayed {
-            self.sequencer.finished(1);
+            self.sequencer.finished();
         }
-        self.held_at.is_some() && !was_held
-    }
-
-    /// Whether the newest visible transaction is the last one of its epoch.
-    pub(crate) fn is_between_epochs(&self) -> bool {
-        self.held_at.is_some() || self.epochs.front().is_none_or(|epoch| self.executed < epoch.first)
-    }
-
-    /// Makes the visible prefix stop at the end of the epoch that is running.
-    pub(crate) fn wait_for_end(&mut self) {
-        self.waiting_for_end += 1;
-    }
-
-    /// Whoever has waited for the end of an epoch has seen it.
-    pub(crate) fn end_was_seen(&mut self, store: &Store) {
-        self.waiting_for_end -= 1;
-        if self.waiting_for_end == 0 && self.held_at.take().is_some() {
-            store.note_epoch(self.passed_epoch);
-            store.oracle().observe(self.executed);
-        }
+        is_held && !was_held
     }
 
     /// Tells whoever waits what has become of a procedure.
@@ -418,20 +353,16 @@ impl Core {
     /// No timestamp up to this one will be given out any more. Nothing is in flight.
     pub(crate) fn skip_to(&mut self, timestamp: Timestamp) {
         self.sequencer.skip_to(timestamp);
-        self.executed = self.executed.max(timestamp);
-    }
-
-    pub(crate) fn replayed(&mut self) -> &mut Option<super::replay::Replayed> {
-        &mut self.replayed
+        self.prefix.skip_to(timestamp);
     }
 
     /// The hashes of the state, and of the answers.
     pub(crate) fn hashes(&self) -> (u64, u64) {
-        (self.hash, self.answers_hash)
+        (self.prefix.hash(), self.answers_hash)
     }
 
     pub(crate) fn stats(&self) -> SequencingStats {
-        let newest_state = self.newest_state.map(|state| (state.epoch, state.hash));
+        let newest_state = self.prefix.newest_state().map(|state| (state.epoch, state.hash));
         SequencingStats { newest_state, ..self.stats }
     }
 }

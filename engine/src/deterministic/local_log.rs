@@ -27,6 +27,15 @@ impl LocalLog {
         self.is_long.load(Ordering::Relaxed) && self.is_long.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether a batch is to come behind what was appended, unless the log has failed.
+    pub(super) fn has_open_batch(&self) -> bool {
+        self.store.has_open_batch() && self.log().check().is_ok()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn log(&self) -> &CommitLog {
         self.store.log().expect("it was made for a store with a log")
     }

@@ -1,8 +1,9 @@
 //! Executing procedures in an order that is decided before they run.
 //!
 //! ```text
-//!  submit ─► open epoch ─► closed: numbered, stamped, in the log ─► window ─► ready ─► run ─► finished ─► passed
-//!            └ sequencer ┘                                          └─── scheduler ──────────────────────┘
+//!  submit ─► placed: numbered, stamped ─► window ─► ready ─► run ─► finished ─► passed
+//!            └────── sequencer ──────┘    └──────── scheduler ──────────────────┘
+//!            └─► batch of the open epoch ─► appended, when that ends ─► durable
 //! ```
 //!
 //! All of this is one structure under one mutex ([`Core`]), which decides and does nothing; it is held for some hundred
@@ -12,32 +13,35 @@
 //! are cores run procedures at a time; the others sleep. The engine's own threads step in only where nobody waits with a
 //! thread: for futures, and for tickets that were dropped.
 //!
-//! An epoch is closed as soon as somebody has nothing else to run. So epochs are short while there's little to do, and
-//! grow by themselves while there is much.
+//! What runs doesn't have to be in the log yet: an epoch is appended to it when it ends, which is, before all, when
+//! somebody flushes the log. So epochs are short while answers have to be durable and there are few of them, and grow by
+//! themselves otherwise.
 //!
 //! **The visible prefix.** Transactions finish in another order than that of their timestamps. Snapshots read at the
 //! oracle's newest timestamp, and that is, in this mode, the timestamp up to which *all* have run. A snapshot has to include
 //! all that was answered before it; so it may have to wait until what came earlier in the order has run as well.
 //!
-//! **Durability.** Closing an epoch appends it to the log in memory; running and flushing go on side by side; an answer
-//! waits for both.
+//! **Durability.** Running and flushing go on side by side; an answer waits for both, if it is to be durable. Whoever flushes
+//! has the open epoch appended before. He does so with the right to flush in his hands, and locks the core for it; so
+//! whoever has locked the core, and may need a flush, ends the epoch first.
 
 mod background;
 mod core;
 mod local_log;
+mod prefix;
 mod replay;
 mod session;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crossbeam_utils::CachePadded;
 use serde::Serialize;
 use synod_sequencer::Settings;
 use synod_storage::Timestamp;
-use synod_storage::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
-use synod_txn::Store;
+use synod_storage::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, spin};
+use synod_txn::{OpenBatch, Store};
 
 use crate::{Engine, Result};
 
@@ -81,7 +85,7 @@ impl Default for SequencingOptions {
 /// What the deterministic mode has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SequencingStats {
-    /// Epochs closed.
+    /// Epochs that have ended.
     pub epochs: u64,
     /// Procedures that committed.
     pub committed: u64,
@@ -119,11 +123,11 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    pub(crate) fn new(store: &Arc<Store>, options: SequencingOptions) -> Self {
+    pub(crate) fn new(store: &Arc<Store>, options: SequencingOptions) -> Arc<Self> {
         let log = store.log().map(|_| Arc::new(LocalLog::new(store.clone())));
         let core =
             Core::new(&options, log.clone().map(|log| log as _), (store.epoch(), store.oracle().last()));
-        Executor {
+        let executor = Arc::new(Executor {
             core: CachePadded::new(Mutex::new(core)),
             resumed: Condvar::new(),
             epoch_ended: Condvar::new(),
@@ -135,7 +139,10 @@ impl Executor {
             helpers: Arc::default(),
             log,
             options,
-        }
+        });
+        let batches: Weak<Self> = Arc::downgrade(&executor);
+        store.append_before_flushes(batches);
+        executor
     }
 
     /// Locks the core.
@@ -202,7 +209,12 @@ impl Executor {
         arguments: &[u8],
         directory_version: u64,
     ) -> Result<Option<MutexGuard<'_, Core>>> {
-        let now = engine.inner.store.oracle().now();
+        let store = &engine.inner.store;
+        if let Some(log) = store.log() {
+            // What is run isn't appended at once: it wouldn't be noticed.
+            log.check()?;
+        }
+        let now = store.oracle().now();
         let mut core = self.core();
         // One that is put in again is in flight: whoever has made others wait waits for it.
         while scheduled.is_new() && core.is_paused() {
@@ -211,7 +223,7 @@ impl Executor {
         if !engine.is_current(directory_version) {
             return Ok(None);
         }
-        core.submit(scheduled, arguments, now)?;
+        core.submit(scheduled, arguments, now, store)?;
         Ok(Some(core))
     }
 
@@ -237,20 +249,26 @@ impl Executor {
         }
     }
 
-    /// Calls `look` at a moment at which all transactions of some epochs are visible, and none of later ones.
+    /// Ends the open epoch, and calls `look` at a moment at which all transactions of some epochs are visible, and none of
+    /// later ones.
     pub(crate) fn between_epochs<T>(&self, store: &Store, look: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut core = self.core();
-        if core.is_between_epochs() {
+        if let Some(log) = store.log() {
+            // An epoch that it hasn't taken never ends.
+            log.check()?;
+        }
+        core.end_epoch(store)?;
+        if core.prefix().is_between_epochs() {
             return look();
         }
-        core.wait_for_end();
+        core.prefix().wait_for_end();
         // In case nobody else runs what is left of the epoch.
         self.helpers.call_soon();
-        while !core.is_between_epochs() {
+        while !core.prefix().is_between_epochs() {
             self.epoch_ended.wait(&mut core);
         }
         let seen = look();
-        core.end_was_seen(store);
+        core.prefix().end_was_seen(store);
         seen
     }
 
@@ -267,6 +285,8 @@ impl Executor {
                 self.resumed.wait_for(&mut core, std::time::Duration::from_millis(1));
             }
         }
+        // If the log has failed, so does all that is done now and needs it.
+        _ = core.end_epoch(&engine.inner.store);
         Quiet { executor: self, core }
     }
 
@@ -276,16 +296,36 @@ impl Executor {
         let mut round = 0;
         while engine.inner.store.oracle().last() < finished {
             if !engine.run_ready(&|| engine.inner.store.oracle().last() >= finished) {
-                synod_storage::sync::spin(round);
+                spin(round);
                 round += 1;
             }
         }
     }
 
-    pub(crate) fn stats(&self) -> SequencingStats {
-        let mut stats = self.core().stats();
+    /// What was done so far. The open epoch ends, since the newest state is that at the end of one.
+    pub(crate) fn stats(&self, store: &Store) -> SequencingStats {
+        let mut core = self.core();
+        _ = core.end_epoch(store);
+        let mut stats = core.stats();
+        drop(core);
         stats.reconnaissances = self.reconnaissances.load(Ordering::Relaxed);
         stats
+    }
+}
+
+impl OpenBatch for Executor {
+    fn append(&self) {
+        let Some(log) = &self.log else { return };
+        let mut round = 0;
+        // Who has locked the core may be waiting for the caller, and has ended the epoch then.
+        while log.has_open_batch() {
+            if let Some(mut core) = self.core.try_lock() {
+                _ = core.end_epoch(log.store());
+                return;
+            }
+            spin(round);
+            round += 1;
+        }
     }
 }
 

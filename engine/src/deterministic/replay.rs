@@ -177,8 +177,8 @@ impl Engine {
         let count = places.len() as u64;
         self.run_all(AHEAD_MAX);
         let mut core = executor.core();
-        core.take_logged(header.epoch, batch.last(), places);
-        let replayed = core.replayed().get_or_insert_default();
+        core.take_logged(header.epoch, batch.last(), places, &self.inner.store);
+        let replayed = core.prefix().replayed().get_or_insert_default();
         if let Some(state) = header.verified.filter(|_| executor.options.hashes_state) {
             replayed.expect(state);
         }

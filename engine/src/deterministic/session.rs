@@ -84,7 +84,7 @@ impl Engine {
         let mut has_run = false;
         loop {
             let is_over = last.is_some() && is_enough();
-            let runnable = if is_over { None } else { core.take(store) };
+            let runnable = if is_over { None } else { core.take() };
             let leftover = runnable.is_none().then(|| core.leave());
             let served = core.take_served();
             match runnable {

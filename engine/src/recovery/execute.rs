@@ -60,7 +60,7 @@ impl Engine {
         if executor.options.hashes_state {
             let snapshot = Snapshot::newest(&self.inner.store)?;
             let hash = self.inner.store.state_hash(&snapshot);
-            executor.core().set_hash(hash);
+            executor.core().prefix().set_hash(hash);
         }
         Ok(())
     }
@@ -77,10 +77,10 @@ impl Engine {
         threads: usize,
         observe: &mut dyn FnMut(ReplayedEpoch),
     ) -> Result<u64> {
-        *executor.core().replayed() = Some(Replayed::default());
+        *executor.core().prefix().replayed() = Some(Replayed::default());
         let procedures = self.with_replayers(threads, || self.execute_pieces(executor, log, observe))?;
         let mut core = executor.core();
-        let Some(mut replayed) = core.replayed().take() else { return Ok(procedures) };
+        let Some(mut replayed) = core.prefix().replayed().take() else { return Ok(procedures) };
         drop(core);
         replayed.end().into_iter().for_each(observe);
         replayed.divergence.map_or(Ok(procedures), Err)
@@ -102,7 +102,7 @@ impl Engine {
                         break;
                     };
                     procedures += count;
-                    let settled = executor.core().replayed().as_mut().map(Replayed::take_settled);
+                    let settled = executor.core().prefix().replayed().as_mut().map(Replayed::take_settled);
                     settled.into_iter().flatten().for_each(&mut *observe);
                     reader.next(log.wal)?
                 }

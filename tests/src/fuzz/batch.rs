@@ -19,10 +19,11 @@ fn judge(input: &[u8]) -> Outcome {
     let mut encoder = BatchEncoder::new();
     for (at, request) in batch.requests() {
         assert!(batch.header().first <= at && at <= batch.last(), "{at} is none of the batch's timestamps");
-        encoder.push(&request).expect("it was in a batch before");
+        encoder.push(at, &request).expect("it was in a batch before");
     }
     assert_eq!(encoder.len(), batch.len(), "requests were counted that aren't there");
-    assert_eq!(encoder.finish(batch.header()), input, "a batch has two encodings");
+    let BatchHeader { epoch, verified, .. } = *batch.header();
+    assert_eq!(encoder.finish(epoch, verified), input, "a batch has two encodings");
     Outcome::Accepted
 }
 
@@ -36,10 +37,10 @@ fn seeds() -> Vec<Vec<u8>> {
     let verified = Some(StateHash { epoch: 3, hash: 0x0123_4567_89ab_cdef });
     let seed = |requests: &[RequestRef<'_>], verified| {
         let mut encoder = BatchEncoder::new();
-        requests.iter().for_each(|request| {
-            encoder.push(request).expect("it is small");
-        });
-        encoder.finish(&BatchHeader { epoch: 7, first: Timestamp(1000), verified }).to_vec()
+        for (request, at) in requests.iter().zip((1000..).step_by(400)) {
+            encoder.push(Timestamp(at), request).expect("it is small");
+        }
+        encoder.finish(7, verified).to_vec()
     };
     vec![
         seed(&[plain], None),

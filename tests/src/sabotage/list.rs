@@ -245,8 +245,8 @@ pub const MUTATIONS: &[Mutation] = &[
     confuses(
         "what comes later in the order is seen before what comes earlier",
         "engine/src/deterministic/core.rs",
-        "self.held_at.unwrap_or(self.executed));",
-        "self.held_at.unwrap_or(finished.runnable.place.at));",
+        "        store.oracle().observe(prefix.visible());",
+        "        store.oracle().observe(prefix.visible().max(finished.runnable.place.at));",
     ),
     confuses(
         "a snapshot may lack what was answered",
@@ -267,10 +267,22 @@ pub const MUTATIONS: &[Mutation] = &[
         "        (durability.waits() && false).then(||",
     ),
     confuses(
+        "the epoch that is open when the log is flushed is not appended before",
+        "txn/src/store.rs",
+        "        self.batches.append_open();\n",
+        "",
+    ),
+    confuses(
+        "an epoch that has run before it ended is not passed",
+        "engine/src/deterministic/prefix.rs",
+        ".last = Some(last);\n        self.pass_if_ended(store);",
+        ".last = Some(last);\n        let _ = store;",
+    ),
+    confuses(
         "a footprint that was found out is not in the log",
         "engine/src/deterministic/core.rs",
-        "            if scheduled.reconnaissances > 0 {",
-        "            if scheduled.reconnaissances > 0 && false {",
+        "        if scheduled.reconnaissances > 0 {",
+        "        if scheduled.reconnaissances > 0 && false {",
     ),
     confuses(
         "a batch of the log is not executed",

@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 use synod::device::{Fault, MemoryDevice};
 use synod::{CommitHandle, Durability, Engine, Options, Timestamp, TransactionOptions};
 use synod_storage::Home;
-use synod_storage::wal::{LogStart, Wal, WalOptions};
+use synod_storage::wal::{FRAME_BYTES_MAX, LogStart, Wal, WalOptions};
 use synod_tests::crash::failure::{in_time, is_poisoned, wait_until};
 use synod_tests::crash::workload::{HOME, at_level};
-use synod_txn::{CommitLog, DurabilityOptions};
+use synod_txn::clock::SystemClock;
+use synod_txn::{CommitLog, DurabilityOptions, Store, StoreOptions};
 
 /// Longer than any test runs.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -84,10 +85,28 @@ fn with_lagging_bound(work: impl FnOnce(&CommitLog, &(dyn Fn() -> Timestamp + Sy
         let asked = AtomicU64::new(0);
         let bound = || Timestamp(if asked.fetch_add(1, Ordering::SeqCst) == 0 { 50 } else { 100 });
         std::thread::scope(|scope| {
-            scope.spawn(|| log.run_flusher(bound));
+            scope.spawn(|| log.run_flusher(bound, || false));
             work(&log, &bound);
             log.stop_flusher();
         });
+    });
+}
+
+#[test]
+fn who_waits_for_a_batch_that_can_not_be_appended_is_told() {
+    in_time("a batch that is too long", || {
+        let home = Home::open(Arc::new(MemoryDevice::new()), Path::new(HOME)).unwrap();
+        let (wal, _) = Wal::open(&home, WalOptions::default(), LogStart::default(), &mut |_| Ok(())).unwrap();
+        let log = CommitLog::new(wal, Timestamp(10), DurabilityOptions::default());
+        let store = Store::new(StoreOptions { log: Some(log), ..StoreOptions::empty(Arc::new(SystemClock)) });
+        store.begin_batch(Timestamp(11));
+        store.oracle().observe(Timestamp(11));
+        assert_eq!(store.commit_bound(), Timestamp(10));
+        // Never touched, so it takes no memory.
+        let is_told = |error: synod::errors::TransactionError| error.to_string().contains("1073741824");
+        assert!(is_told(store.append_batch(Timestamp(11), &vec![0; FRAME_BYTES_MAX]).unwrap_err()));
+        assert!(is_told(store.flush(Timestamp(11)).unwrap_err()));
+        assert!(is_told(store.append_batch(Timestamp(12), b"short").unwrap_err()));
     });
 }
 

@@ -2,6 +2,7 @@
 
 mod backups;
 mod crashes;
+mod epochs;
 mod histories;
 mod modes;
 mod outcomes;

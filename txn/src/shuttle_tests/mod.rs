@@ -7,6 +7,7 @@
 //! Shuttle makes every atomic operation sequentially consistent: this finds missing locks, wake-ups, looks
 //! and second looks, not weak orderings.
 
+mod batches;
 mod commits;
 mod gaps;
 mod garbage;

@@ -1,0 +1,53 @@
+//! Batches: what is visible before it is appended isn't taken for durable.
+
+use std::sync::Arc;
+
+use shuttle::sync::Mutex;
+use shuttle::thread;
+use synod_storage::Timestamp;
+
+use super::scene::explore;
+use crate::Oracle;
+use crate::batches::Batches;
+use crate::clock::ManualClock;
+
+#[test]
+fn the_bound_is_never_beyond_what_is_appended() {
+    explore(|| {
+        let oracle = Arc::new(Oracle::new(Arc::new(ManualClock::new(0, 0)), Timestamp(10)));
+        let batches = Arc::new(Batches::new());
+        let log = Arc::new(Mutex::new(vec![]));
+        let sequencer = {
+            let (oracle, batches, log) = (oracle.clone(), batches.clone(), log.clone());
+            thread::spawn(move || {
+                for batch in [[11, 15], [16, 20]] {
+                    let [first, last] = batch.map(Timestamp);
+                    batches.begin(first);
+                    // The first one has run.
+                    oracle.observe(first);
+                    log.lock().unwrap().extend([first, last]);
+                    batches.end(last);
+                    oracle.observe(last);
+                }
+            })
+        };
+        let flusher = {
+            let (oracle, batches, log) = (oracle.clone(), batches.clone(), log.clone());
+            thread::spawn(move || {
+                let mut before = Timestamp(10);
+                for _ in 0..2 {
+                    let bound = batches.bound(|| oracle.last());
+                    let appended = log.lock().unwrap().clone();
+                    for at in [11, 15, 16, 20].map(Timestamp) {
+                        assert!(at > bound || appended.contains(&at), "{at} isn't appended, below {bound}");
+                    }
+                    assert!(bound >= before, "what was durable isn't any more");
+                    before = bound;
+                }
+            })
+        };
+        sequencer.join().unwrap();
+        flusher.join().unwrap();
+        assert_eq!((batches.bound(|| oracle.last()), batches.is_open()), (Timestamp(20), false));
+    });
+}
