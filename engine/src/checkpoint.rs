@@ -268,11 +268,13 @@ impl Checkpointer {
         let started = Instant::now();
         let appended = self.wal().stats().appended_bytes;
         let view = View::open(&self.source)?;
-        if let Some(newest) = self.state.lock().installed.last()
+        let mut state = self.state.lock();
+        if let Some(newest) = state.installed.last()
             && newest.timestamp == view.timestamp()
         {
             // Nothing was committed since.
             let (timestamp, bytes) = (newest.timestamp, newest.bytes);
+            (state.log_bytes_before, state.last) = (i128::from(appended), Instant::now());
             return Ok(Checkpoint {
                 timestamp,
                 records: 0,
@@ -281,6 +283,7 @@ impl Checkpointer {
                 duration: started.elapsed(),
             });
         }
+        drop(state);
         // The log first: whoever falls back to an older checkpoint must find there what is in this one.
         view.flush_log()?;
         let header = view.header(self.wal().start_after(view.timestamp()));

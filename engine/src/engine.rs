@@ -283,12 +283,15 @@ impl Engine {
         Ok(Snapshot::new(self.clone(), snapshot))
     }
 
-    /// What the engine has done and holds. Cost: a look at every transaction slot in use.
+    /// What the engine has done and holds. Cost: a look at every transaction slot in use. Ends the open epoch of the
+    /// deterministic mode.
     pub fn stats(&self) -> Stats {
+        // First: it has something appended.
+        let sequencing = self.inner.executor.as_ref().map(|executor| executor.stats(&self.inner.store));
         let mut stats = Stats::collect(self.mode(), &self.inner.store);
         stats.checkpoints = self.inner.checkpointer.as_ref().map(|checkpointer| checkpointer.stats());
         stats.recovery = self.inner.recovery;
-        stats.sequencing = self.inner.executor.as_ref().map(|executor| executor.stats(&self.inner.store));
+        stats.sequencing = sequencing;
         stats
     }
 
@@ -454,10 +457,8 @@ impl fmt::Debug for Engine {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(executor) = &self.executor {
-            executor.helpers.stop();
             // What was handed in and hasn't run is executed at the next opening.
-            // If that fails, the log has said so.
-            _ = executor.core().end_epoch(&self.store);
+            executor.stop(&self.store);
         }
         if let Some(background) = &mut self.background {
             background.stop();

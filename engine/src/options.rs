@@ -244,8 +244,8 @@ impl Options {
     }
 
     /// How long an epoch of the deterministic mode stays open at most: the first procedure to come later begins another
-    /// one. Whoever flushes the log ends it before; nobody waits for its end. At most 4.2 s. Also how long it may take until
-    /// a procedure is executed for which nobody waits. Default: 10 ms.
+    /// one; at most 4.29 s. Whoever flushes the log ends it before. Also how long it may take until a procedure is executed
+    /// for which nobody waits. Default: 10 ms.
     pub fn epoch_interval(mut self, interval: Duration) -> Self {
         self.sequencing.epochs.epoch_interval = interval;
         self

@@ -238,19 +238,4 @@ impl Sequencer {
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
-
-    /// How many requests the open epoch has.
-    pub fn open_requests(&self) -> u32 {
-        self.requests
-    }
-
-    /// The last timestamp that was given out, or [skipped](Sequencer::skip_to).
-    pub fn last(&self) -> Timestamp {
-        self.last
-    }
-
-    /// The number of the open epoch, or of the one that begins with the next request.
-    pub fn next_epoch(&self) -> u64 {
-        self.epoch
-    }
 }

@@ -18,10 +18,11 @@ pub trait OpenBatch: Send + Sync {
     fn append(&self);
 }
 
-/// The newest batches.
+/// How far the newest batches are appended.
 ///
-/// **Invariant** Whoever asks for the [bound](Batches::bound) finds all visible transactions up to it appended.
-pub(crate) struct Batches {
+/// **Invariant** Whoever asks for the [bound](BatchBound::bound) finds all visible transactions up to it in batches that are
+/// appended, and don't go beyond it.
+pub(crate) struct BatchBound {
     /// The last transaction of the newest batch that was appended.
     appended: AtomicU64,
     /// The first transaction of the open batch; [`Timestamp::MAX`] if none is open.
@@ -29,9 +30,9 @@ pub(crate) struct Batches {
     appender: OnceLock<Weak<dyn OpenBatch>>,
 }
 
-impl Batches {
+impl BatchBound {
     pub(crate) fn new() -> Self {
-        Batches {
+        BatchBound {
             appended: AtomicU64::new(Timestamp::MIN.0),
             open: AtomicU64::new(Timestamp::MAX.0),
             appender: OnceLock::new(),
@@ -62,7 +63,7 @@ impl Batches {
         self.open.load(Ordering::Acquire) != Timestamp::MAX.0
     }
 
-    /// Has the open batch appended, if one is open.
+    /// Has the open batch appended, if one is open. Another one may be open by the time this returns.
     pub(crate) fn append_open(&self) {
         if self.is_open()
             && let Some(appender) = self.appender.get().and_then(Weak::upgrade)
@@ -73,11 +74,12 @@ impl Batches {
 
     /// Up to where all is appended, if all that is visible now, and all other commits, come before `others` says.
     pub(crate) fn bound(&self, others: impl FnOnce() -> Timestamp) -> Timestamp {
-        // Nobody else commits while sequenced transactions haven't all run, so nothing is missing below.
-        let appended = Timestamp(self.appended.load(Ordering::Acquire));
-        let bound = others().max(appended);
-        // Only now: a batch with something visible has begun before, and if it isn't open any more, it is appended.
+        let visible = others();
+        // Only now: a batch with something visible has begun before.
         let open = self.open.load(Ordering::Acquire);
-        bound.min(Timestamp(open - 1))
+        // Only now: if that isn't open any more, this is its end, or a later one's. Nobody else commits while sequenced
+        // transactions haven't all run, so nothing is missing below.
+        let appended = self.appended.load(Ordering::Acquire);
+        visible.max(Timestamp(appended)).min(Timestamp(open - 1))
     }
 }

@@ -175,8 +175,12 @@ impl CommitLog {
     /// As [`CommitLog::append`], for a batch of sequenced transactions, which isn't a frame yet. If it can't be appended
     /// the log has failed, since some of it may be visible.
     pub(crate) fn append_batch(&self, timestamp: Timestamp, body: &[u8]) -> Result<bool> {
-        let buffered =
-            self.wal.append_batch(0, timestamp, body).inspect_err(|error| self.fail(error.clone()))?;
+        let appended = self.wal.append_batch(0, timestamp, body);
+        let buffered = appended.inspect_err(|error| {
+            self.fail(error.clone());
+            // To tell those who wait. Not here: the caller may have locked something.
+            self.want_flusher();
+        })?;
         Ok(self.is_long(buffered))
     }
 
@@ -398,12 +402,12 @@ impl CommitLog {
             }
             // Before the buffers are looked at: who appends and asks from now on is served next time.
             self.is_wanted.swap(false, Ordering::SeqCst);
-            if self.waiting.lock().failure.is_none() {
+            if self.check().is_ok() {
                 let leader = self.leader.lock();
                 self.lead(&leader, true, &bound);
-                drop(leader);
-                self.announce();
             }
+            // Also a failure that somebody else has found.
+            self.announce();
             if must_stop {
                 self.close();
                 return;

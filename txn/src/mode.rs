@@ -22,7 +22,7 @@ pub enum Mode {
     /// Multi-version: transactions read from a snapshot, so that readers and writers never wait for each other.
     #[serde(rename = "mvcc")]
     MultiVersion,
-    /// Deterministic: procedures get their order from a log before they run, and nothing but that order decides what
+    /// Deterministic: procedures get their order, which a log keeps, before they run, and nothing but that order decides what
     /// happens. No deadlocks, and no aborts by contention; the same log gives the same state, always.
     #[serde(rename = "deterministic")]
     Deterministic,

@@ -10,7 +10,7 @@ use synod_storage::sync::{AtomicU64, Ordering};
 use synod_storage::wal::FrameBuilder;
 use synod_storage::{Catalog, Record, RecordPtr, Table, TableId, Timestamp, Version, VersionState, reclaim};
 
-use crate::batches::{Batches, OpenBatch};
+use crate::batches::{BatchBound, OpenBatch};
 use crate::clock::Clock;
 use crate::commit_log::CommitLog;
 use crate::cursor::{Cursor, Direction};
@@ -88,8 +88,8 @@ pub struct Store {
     graveyard: Graveyard,
     read_marks: ReadMarks,
     log: Option<CommitLog>,
-    batches: CachePadded<Batches>,
-    /// The newest epoch of sequenced transactions that has wholly run.
+    batches: CachePadded<BatchBound>,
+    /// The newest epoch of sequenced transactions that has ended and wholly run.
     epoch: CachePadded<AtomicU64>,
 }
 
@@ -105,7 +105,7 @@ impl Store {
             graveyard: Graveyard::default(),
             read_marks: ReadMarks::default(),
             log: options.log,
-            batches: CachePadded::new(Batches::new()),
+            batches: CachePadded::new(BatchBound::new()),
             epoch: CachePadded::new(AtomicU64::new(options.epoch)),
         }
     }
@@ -209,13 +209,13 @@ impl Store {
         Ok(is_long)
     }
 
-    /// The newest epoch of sequenced transactions that has wholly run; 0 if there never was one.
+    /// The newest epoch of sequenced transactions that has ended and wholly run; 0 if there never was one.
     pub fn epoch(&self) -> u64 {
         // Relaxed: whoever needs it in agreement with the oracle holds a lock.
         self.epoch.load(Ordering::Relaxed)
     }
 
-    /// An epoch of sequenced transactions has wholly run.
+    /// An epoch of sequenced transactions has ended and wholly run.
     pub fn note_epoch(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use synod_sequencer::{BatchEncoder, Epoch, Log, RequestRef, Sequencer, Settings};
+use synod_sequencer::{BatchEncoder, Epoch, Log, Place, RequestRef, Sequencer, Settings};
 use synod_storage::Timestamp;
 use synod_txn::{Footprint, Scheduler, Sequence, Store};
 
@@ -40,7 +40,7 @@ impl Scheduled {
     }
 }
 
-impl AsRef<Footprint> for Place {
+impl AsRef<Footprint> for Placed {
     fn as_ref(&self) -> &Footprint {
         &self.scheduled.footprint
     }
@@ -48,7 +48,7 @@ impl AsRef<Footprint> for Place {
 
 /// A procedure in its place.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Placed {
     pub(crate) at: Timestamp,
     pub(crate) scheduled: Scheduled,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Place {
 /// A transaction that may run now.
 pub(crate) struct Runnable {
     pub(crate) sequence: Sequence,
-    pub(crate) place: Place,
+    pub(crate) place: Placed,
 }
 
 impl Runnable {
@@ -93,8 +93,8 @@ pub(crate) struct Core {
     /// `None` for an engine in memory.
     log: Option<Arc<dyn Log>>,
     /// Behind the scheduler's window.
-    arrived: VecDeque<Place>,
-    scheduler: Scheduler<Place, u64>,
+    arrived: VecDeque<Placed>,
+    scheduler: Scheduler<Placed, u64>,
     prefix: Prefix,
     /// The number of the last epoch that came out of a log.
     last_epoch: u64,
@@ -105,6 +105,8 @@ pub(crate) struct Core {
     /// To be woken as soon as nothing is locked.
     served: Vec<Waker>,
     pauses: usize,
+    /// The engine is being dropped.
+    is_over: bool,
     /// The sum of the hashes of all answers, if anybody asks.
     answers_hash: u64,
     stats: SequencingStats,
@@ -129,6 +131,7 @@ impl Core {
             sleepers: Vec::new(),
             served: Vec::new(),
             pauses: 0,
+            is_over: false,
             answers_hash: 0,
             stats: SequencingStats::default(),
         }
@@ -160,10 +163,9 @@ impl Core {
             self.sequencer.admit()?;
         }
         let ended = self.sequencer.tick(now.0);
-        // If the log fails, so does whoever waits for it, and whoever comes next.
-        _ = self.close(ended, store);
+        self.close(ended, store)?;
         let bytes = self.encode(&scheduled, arguments, self.sequencer.next_timestamp(now.0))?;
-        let synod_sequencer::Place { epoch, index, at } = match is_new {
+        let Place { epoch, index, at } = match is_new {
             true => self.sequencer.submit(bytes, now.0)?,
             false => self.sequencer.readmit(bytes, now.0),
         };
@@ -172,7 +174,7 @@ impl Core {
             self.prefix.begin(epoch, at);
         }
         scheduled.position = Position { epoch, index };
-        self.arrived.push_back(Place { at, scheduled });
+        self.arrived.push_back(Placed { at, scheduled });
         Ok(())
     }
 
@@ -221,7 +223,7 @@ impl Core {
     }
 
     /// Takes in an epoch out of a log.
-    pub(crate) fn take_logged(&mut self, number: u64, last: Timestamp, places: Vec<Place>, store: &Store) {
+    pub(crate) fn take_logged(&mut self, number: u64, last: Timestamp, places: Vec<Placed>, store: &Store) {
         self.last_epoch = number;
         let Some(first) = places.first().map(|place| place.at) else { return };
         self.prefix.begin(number, first);
@@ -308,7 +310,7 @@ impl Core {
                 return;
             }
         }
-        let Place { at, scheduled } = &runnable.place;
+        let Placed { at, scheduled } = &runnable.place;
         self.served.extend(scheduled.job.publish(*at));
     }
 
@@ -332,10 +334,19 @@ impl Core {
         position.map(|position| self.sleepers.remove(position)).is_some()
     }
 
-    /// Whether nothing was submitted that hasn't run, or has to run again.
+    /// Whether nothing was submitted that hasn't run, or has to run again, or isn't visible yet.
     pub(crate) fn is_idle(&self) -> bool {
         // What comes out of a log isn't counted as in flight.
-        self.backlog() == 0 && self.sequencer.in_flight() == 0
+        self.backlog() == 0 && self.sequencer.in_flight() == 0 && !self.prefix.is_held()
+    }
+
+    /// The engine is being dropped: nobody runs anything any more.
+    pub(crate) fn set_over(&mut self) {
+        self.is_over = true;
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     pub(crate) fn pause(&mut self) {

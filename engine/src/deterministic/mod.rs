@@ -43,7 +43,7 @@ use synod_storage::Timestamp;
 use synod_storage::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, spin};
 use synod_txn::{OpenBatch, Store};
 
-use crate::{Engine, Result};
+use crate::{Engine, Error, Result};
 
 use self::background::Helpers;
 use self::core::Leftover;
@@ -95,7 +95,7 @@ pub struct SequencingStats {
     pub reconnaissances: u64,
     /// Procedures that went through the log again, because their footprint had changed.
     pub restarted: u64,
-    /// The newest epoch of which all procedures have run, and the hash of the state after it.
+    /// The newest epoch that has ended and wholly run, and the hash of the state after it.
     pub newest_state: Option<(u64, u64)>,
 }
 
@@ -140,8 +140,8 @@ impl Executor {
             log,
             options,
         });
-        let batches: Weak<Self> = Arc::downgrade(&executor);
-        store.append_before_flushes(batches);
+        let appender: Weak<Self> = Arc::downgrade(&executor);
+        store.append_before_flushes(appender);
         executor
     }
 
@@ -210,15 +210,15 @@ impl Executor {
         directory_version: u64,
     ) -> Result<Option<MutexGuard<'_, Core>>> {
         let store = &engine.inner.store;
-        if let Some(log) = store.log() {
-            // What is run isn't appended at once: it wouldn't be noticed.
-            log.check()?;
-        }
         let now = store.oracle().now();
         let mut core = self.core();
         // One that is put in again is in flight: whoever has made others wait waits for it.
         while scheduled.is_new() && core.is_paused() {
             self.resumed.wait(&mut core);
+        }
+        if let Some(log) = store.log() {
+            // What is run isn't appended at once: it wouldn't be noticed.
+            log.check()?;
         }
         if !engine.is_current(directory_version) {
             return Ok(None);
@@ -251,6 +251,9 @@ impl Executor {
 
     /// Ends the open epoch, and calls `look` at a moment at which all transactions of some epochs are visible, and none of
     /// later ones.
+    ///
+    /// # Errors
+    /// What `look` says; if the log has failed, or the engine is dropped meanwhile.
     pub(crate) fn between_epochs<T>(&self, store: &Store, look: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut core = self.core();
         if let Some(log) = store.log() {
@@ -264,12 +267,22 @@ impl Executor {
         core.prefix().wait_for_end();
         // In case nobody else runs what is left of the epoch.
         self.helpers.call_soon();
-        while !core.prefix().is_between_epochs() {
+        while !core.prefix().is_between_epochs() && !core.is_over() {
             self.epoch_ended.wait(&mut core);
         }
-        let seen = look();
+        let seen = if core.prefix().is_between_epochs() { look() } else { Err(Error::Closed) };
         core.prefix().end_was_seen(store);
         seen
+    }
+
+    /// Ends the open epoch; what hasn't run stays as it is, and nobody waits for it.
+    pub(crate) fn stop(&self, store: &Store) {
+        self.helpers.stop();
+        let mut core = self.core();
+        // If that fails, the log has said so.
+        _ = core.end_epoch(store);
+        core.set_over();
+        self.epoch_ended.notify_all();
     }
 
     /// The core, with nothing in flight and nobody submitting: for what has to be ordered among the epochs.

@@ -62,8 +62,8 @@ impl Prefix {
         self.epochs.push_back(UnpassedEpoch { number, first, last: None });
     }
 
-    /// The epoch that has begun last has ended. Who waits for an end has ended the epoch that was open then, so it isn't
-    /// this one, should it have run before it ends.
+    /// The epoch that has begun last has ended. Nobody waits for this end: whoever waits has ended the epoch that was open
+    /// then.
     pub(crate) fn end(&mut self, last: Timestamp, store: &Store) {
         self.epochs.back_mut().expect("what ends has begun").last = Some(last);
         self.pass_if_ended(store);

@@ -14,7 +14,7 @@ use synod_storage::Timestamp;
 use synod_storage::wal::BatchPiece;
 use synod_txn::Footprint;
 
-use super::core::Place;
+use super::core::Placed;
 use super::{Executor, Scheduled};
 use crate::procedure::{Position, declare};
 use crate::{Engine, Error, Result};
@@ -171,7 +171,7 @@ impl Engine {
         for (index, (at, request)) in batch.requests().enumerate() {
             if at > after {
                 let position = Position { epoch: header.epoch, index: index as u32 };
-                places.push(Place { at, scheduled: self.replay_request(&request, position)? });
+                places.push(Placed { at, scheduled: self.replay_request(&request, position)? });
             }
         }
         let count = places.len() as u64;

@@ -11,7 +11,7 @@ use synod_storage::{TableId, Timestamp};
 use synod_txn::{Durability, Execution, Footprint, Isolation, Replaced};
 
 use super::Executor;
-use super::core::{Core, Finished, Outcome, Place, Runnable, Scheduled};
+use super::core::{Core, Finished, Outcome, Placed, Runnable, Scheduled};
 use crate::directory::Directory;
 use crate::history::Recording;
 use crate::procedure::{Verdict, View};
@@ -154,7 +154,7 @@ impl<'e> Session<'e> {
         Finished { runnable, outcome, hash_change, answer_hash, recording }
     }
 
-    fn run_one(&mut self, Place { at, scheduled }: &Place, guard: &Guard) -> (Outcome, u64) {
+    fn run_one(&mut self, Placed { at, scheduled }: &Placed, guard: &Guard) -> (Outcome, u64) {
         for round in 0.. {
             // SAFETY: it ends below, under the same guard; the scheduler lets nobody else near its footprint.
             let begun =
@@ -181,7 +181,7 @@ impl<'e> Session<'e> {
         (Outcome::Ended(verdict), self.end(verdict, *at, guard))
     }
 
-    fn answer_hash(&self, Place { at, scheduled }: &Place, outcome: Outcome) -> u64 {
+    fn answer_hash(&self, Placed { at, scheduled }: &Placed, outcome: Outcome) -> u64 {
         match outcome {
             Outcome::Ended(_) if self.executor.options.hashes_answers => {
                 synod_txn::stable_hash(&scheduled.job.outcome(), at.0)

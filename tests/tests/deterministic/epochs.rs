@@ -42,7 +42,8 @@ fn open(device: &MemoryDevice, options: Options) -> Engine {
 }
 
 fn lazy() -> Options {
-    options().epoch_interval(NEVER).flush_interval(NEVER)
+    // By the clock, which stands still, no epoch gets old.
+    options().clock(Arc::new(ManualClock::new(1_000, 0))).epoch_interval(NEVER).flush_interval(NEVER)
 }
 
 /// How often it was added, as far as a crash would leave it.
@@ -90,7 +91,7 @@ fn procedures_share_an_epoch_until_somebody_asks_for_durability() {
 
 #[test]
 fn an_epoch_is_full_at_some_point() {
-    let engine = in_memory(options().epoch_interval(NEVER).epoch_requests_max(3));
+    let engine = in_memory(lazy().epoch_requests_max(3));
     let places: Vec<_> = (0..7).map(|_| place(&execute(&engine, Durability::Buffered))).collect();
     let first = places[0].0;
     assert_eq!(places, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)].map(|(e, i)| (first + e, i)));
@@ -158,6 +159,23 @@ fn tables_come_and_go_and_checkpoints_are_taken_among_those_who_flush() {
         });
         engine.flush().unwrap();
         assert_eq!(surviving(&device), Some(executed));
+    });
+}
+
+#[test]
+fn a_checkpoint_that_waits_for_an_epoch_does_not_hold_up_the_end() {
+    in_time("dropping an engine", || {
+        let device = MemoryDevice::new();
+        for count in (2..=6).step_by(2) {
+            let engine = open(&device, lazy().checkpoint_interval(Some(Duration::from_millis(1))));
+            execute(&engine, Durability::Buffered);
+            // Nobody executes this one.
+            drop(engine.submit(add()).unwrap());
+            // Long enough for the checkpoint to have begun.
+            std::thread::sleep(Duration::from_millis(150));
+            drop(engine);
+            assert_eq!(surviving(&device), Some(count));
+        }
     });
 }
 
