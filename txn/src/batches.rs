@@ -72,7 +72,9 @@ impl BatchBound {
         }
     }
 
-    /// Up to where all is appended, if all that is visible now, and all other commits, come before `others` says.
+    /// Up to where all is appended, if all that is visible now, and all other commits, come before `others` says. May lie
+    /// below an earlier answer, which holds on: where a batch was taken for appended by its end, while it still counts as
+    /// open.
     pub(crate) fn bound(&self, others: impl FnOnce() -> Timestamp) -> Timestamp {
         let visible = others();
         // Only now: a batch with something visible has begun before.
