@@ -227,6 +227,15 @@ impl Store {
         }
     }
 
+    /// Whether the log still works, if there is one.
+    ///
+    /// # Errors
+    /// If it doesn't.
+    #[inline]
+    pub fn check_log(&self) -> Result<()> {
+        Ok(self.log.as_ref().map_or(Ok(()), CommitLog::check)?)
+    }
+
     /// Makes everything up to `timestamp` durable.
     ///
     /// # Errors
@@ -256,10 +265,8 @@ impl Store {
         admit: impl FnOnce(Timestamp) -> std::result::Result<(), Abort>,
         install: impl FnOnce(Timestamp),
     ) -> Result<Timestamp> {
-        if let Some(log) = &self.log {
-            // Also for a commit that isn't logged: it may rest on one that is, and doesn't survive.
-            log.check()?;
-        }
+        // Also for a commit that isn't logged: it may rest on one that is, and doesn't survive.
+        self.check_log()?;
         let announced = self.registry.slot(slot);
         announced.announce_commit();
         let timestamp = self.oracle.next();

@@ -29,7 +29,7 @@ impl LocalLog {
 
     /// Whether a batch is to come behind what was appended, unless the log has failed.
     pub(super) fn has_open_batch(&self) -> bool {
-        self.store.has_open_batch() && self.log().check().is_ok()
+        self.store.has_open_batch() && self.store.check_log().is_ok()
     }
 
     pub(super) fn store(&self) -> &Store {

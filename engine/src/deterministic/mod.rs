@@ -216,10 +216,8 @@ impl Executor {
         while scheduled.is_new() && core.is_paused() {
             self.resumed.wait(&mut core);
         }
-        if let Some(log) = store.log() {
-            // What is run isn't appended at once: it wouldn't be noticed.
-            log.check()?;
-        }
+        // What is run isn't appended at once: it wouldn't be noticed.
+        store.check_log()?;
         if !engine.is_current(directory_version) {
             return Ok(None);
         }
@@ -256,10 +254,8 @@ impl Executor {
     /// What `look` says; if the log has failed, or the engine is dropped meanwhile.
     pub(crate) fn between_epochs<T>(&self, store: &Store, look: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut core = self.core();
-        if let Some(log) = store.log() {
-            // An epoch that it hasn't taken never ends.
-            log.check()?;
-        }
+        // An epoch that the log hasn't taken never ends.
+        store.check_log()?;
         core.end_epoch(store)?;
         if core.prefix().is_between_epochs() {
             return look();

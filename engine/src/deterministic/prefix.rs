@@ -127,7 +127,7 @@ impl Prefix {
         self.executed = self.executed.max(timestamp);
     }
 
-    /// What the epochs that were replayed have come to; made by asking.
+    /// What a replay finds out about epochs; `None` unless one is going on.
     pub(crate) fn replayed(&mut self) -> &mut Option<Replayed> {
         &mut self.replayed
     }

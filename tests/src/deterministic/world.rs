@@ -1,9 +1,13 @@
 //! Engines for scripts, and what is in them.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use synod::device::Device;
 use synod::{Bytes, Engine, Mode, Options, Result, Snapshot, Table};
 
 use super::perform::{Dump, Fill, number};
-use super::places::TABLES;
+use super::places::{Place, TABLES};
 use super::script::Script;
 use super::serial::State;
 
@@ -38,6 +42,26 @@ pub fn in_memory(options: Options) -> Engine {
     let engine = Engine::in_memory(options).expect("an engine in memory starts");
     tables(&engine).expect("the tables are created");
     engine
+}
+
+/// A database on a device, with the tables.
+///
+/// # Panics
+/// If it can't be opened.
+pub fn on_device(device: &(impl Device + Clone + 'static), options: Options) -> Engine {
+    let options = options.device(Arc::new(device.clone()));
+    let engine = Engine::open(Path::new("/db"), options).expect("the database opens");
+    tables(&engine).expect("the tables are created");
+    engine
+}
+
+/// The number that the newest snapshot sees in a place.
+///
+/// # Panics
+/// If the engine fails, or there's something else.
+pub fn value(engine: &Engine, place: Place) -> Option<u64> {
+    let bytes = contents(engine).get(&(place.table, place.bytes())).cloned()?;
+    Some(u64::from_le_bytes(bytes.try_into().expect("a number has eight bytes")))
 }
 
 /// What a snapshot sees, read upwards and downwards.

@@ -1,6 +1,5 @@
 //! Epochs: procedures run while theirs is open, and it ends before anything of it has to be in the log.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use synod_tests::crash::gate::GatedDevice;
 use synod_tests::deterministic::places::Place;
 use synod_tests::deterministic::script::{Declares, Script, Seen, Step};
 use synod_tests::deterministic::witness::fresh_id;
-use synod_tests::deterministic::world::{contents, contents_at, in_memory, options, tables};
+use synod_tests::deterministic::world::{contents_at, in_memory, on_device, options, tables, value};
 
 /// Longer than any test runs.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -34,29 +33,30 @@ fn place(executed: &Executed<Vec<Seen>>) -> (u64, u32) {
     (position.epoch, position.index)
 }
 
-/// A database of which nothing is flushed, and no epoch ends, unless somebody asks for it.
-fn open(device: &MemoryDevice, options: Options) -> Engine {
-    let engine = Engine::open(Path::new("/db"), options.device(Arc::new(device.clone()))).unwrap();
-    tables(&engine).unwrap();
-    engine
-}
-
+/// For a database of which nothing is flushed, and no epoch ends, unless somebody asks for it.
 fn lazy() -> Options {
     // By the clock, which stands still, no epoch gets old.
     options().clock(Arc::new(ManualClock::new(1_000, 0))).epoch_interval(NEVER).flush_interval(NEVER)
 }
 
+/// A database with one procedure, whose next flush fails.
+fn about_to_fail() -> (MemoryDevice, Engine) {
+    let device = MemoryDevice::new();
+    let engine = on_device(&device, lazy());
+    execute(&engine, Durability::Sync);
+    device.inject(Fault::Sync(1));
+    (device, engine)
+}
+
 /// How often it was added, as far as a crash would leave it.
 fn surviving(device: &MemoryDevice) -> Option<u64> {
-    let engine = open(&device.crash(Survival::Nothing), options());
-    let value = contents(&engine).get(&(A.table, A.bytes())).cloned()?;
-    Some(u64::from_le_bytes(value[..].try_into().unwrap()))
+    value(&on_device(&device.crash(Survival::Nothing), options()), A)
 }
 
 #[test]
 fn procedures_share_an_epoch_until_somebody_asks_for_durability() {
     let device = MemoryDevice::new();
-    let engine = open(&device, lazy());
+    let engine = on_device(&device, lazy());
     let first = execute(&engine, Durability::Buffered);
     let (epoch, index) = place(&first);
     assert_eq!(index, 0);
@@ -101,7 +101,8 @@ fn an_epoch_is_full_at_some_point() {
 fn what_nobody_asks_for_is_durable_within_the_flush_interval() {
     in_time("the flusher", || {
         let device = MemoryDevice::new();
-        let engine = open(&device, options().epoch_interval(NEVER).flush_interval(Duration::from_millis(1)));
+        let engine =
+            on_device(&device, options().epoch_interval(NEVER).flush_interval(Duration::from_millis(1)));
         for count in 1..=3 {
             execute(&engine, Durability::Buffered);
             wait_until("it is flushed", || surviving(&device) == Some(count));
@@ -133,7 +134,7 @@ fn a_moment_between_two_procedures_of_an_epoch_can_be_read() {
 fn tables_come_and_go_and_checkpoints_are_taken_among_those_who_flush() {
     in_time("tables among epochs", || {
         let device = MemoryDevice::new();
-        let engine = open(&device, lazy());
+        let engine = on_device(&device, lazy());
         let is_over = AtomicBool::new(false);
         let executed: u64 = std::thread::scope(|scope| {
             let client = |level| {
@@ -167,7 +168,7 @@ fn a_checkpoint_that_waits_for_an_epoch_does_not_hold_up_the_end() {
     in_time("dropping an engine", || {
         let device = MemoryDevice::new();
         for count in (2..=6).step_by(2) {
-            let engine = open(&device, lazy().checkpoint_interval(Some(Duration::from_millis(1))));
+            let engine = on_device(&device, lazy().checkpoint_interval(Some(Duration::from_millis(1))));
             execute(&engine, Durability::Buffered);
             // Nobody executes this one.
             drop(engine.submit(add()).unwrap());
@@ -182,15 +183,12 @@ fn a_checkpoint_that_waits_for_an_epoch_does_not_hold_up_the_end() {
 #[test]
 fn when_the_log_has_failed_everybody_is_told_and_nobody_waits() {
     in_time("a failed log", || {
-        let device = MemoryDevice::new();
-        let engine = open(&device, lazy());
-        execute(&engine, Durability::Sync);
-        device.inject(Fault::Sync(1));
+        let (device, engine) = about_to_fail();
         // What has run stays visible.
         execute(&engine, Durability::Buffered);
         let failure = engine.flush().unwrap_err();
         assert!(storage_error(&failure).is_some(), "{failure}");
-        assert_eq!(contents(&engine)[&(A.table, A.bytes())][0], 2);
+        assert_eq!(value(&engine, A), Some(2));
         let failures = [
             engine.execute_with(TransactionOptions::new().durability(Durability::Buffered), add()).err(),
             engine.flush().err(),
@@ -209,9 +207,7 @@ fn when_the_log_has_failed_everybody_is_told_and_nobody_waits() {
 fn an_epoch_that_the_log_does_not_take_any_more_is_waited_for_by_nobody() {
     in_time("an epoch that never ends", || {
         let device = GatedDevice::new();
-        let options = lazy().device(Arc::new(device.clone()));
-        let engine = Engine::open(Path::new("/db"), options).unwrap();
-        tables(&engine).unwrap();
+        let engine = on_device(&device, lazy());
         execute(&engine, Durability::Buffered);
         let gate = device.close_gate();
         std::thread::scope(|scope| {
@@ -234,10 +230,7 @@ fn an_epoch_that_the_log_does_not_take_any_more_is_waited_for_by_nobody() {
 #[test]
 fn when_the_log_fails_with_an_epoch_open_its_clients_are_told() {
     in_time("a log that fails meanwhile", || {
-        let device = MemoryDevice::new();
-        let engine = open(&device, lazy());
-        execute(&engine, Durability::Sync);
-        device.inject(Fault::Sync(1));
+        let (_, engine) = about_to_fail();
         let levels = [Durability::Sync, Durability::Group, Durability::Sync];
         let submit = |level| engine.submit_with(TransactionOptions::new().durability(level), add()).unwrap();
         let tickets = levels.map(submit);

@@ -18,7 +18,7 @@ use synod_tests::deterministic::perform::{Dump, is_outside};
 use synod_tests::deterministic::places::{Ends, Place, Span, TABLES};
 use synod_tests::deterministic::script::{Declares, Outcome, Script, Seen, Step};
 use synod_tests::deterministic::witness::fresh_id;
-use synod_tests::deterministic::world::{contents, in_memory, options, tables};
+use synod_tests::deterministic::world::{contents, in_memory, on_device, options, tables, value};
 
 /// Longer than any test runs.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -37,18 +37,6 @@ fn each(steps: impl Into<Vec<Step>>) -> Script {
 
 fn answer(engine: &Engine, script: Script) -> Outcome {
     Outcome::of(engine.execute(script).map(|executed| executed.output))
-}
-
-fn on_device(device: &MemoryDevice, options: Options) -> Engine {
-    let engine = Engine::open(Path::new("/db"), options.device(Arc::new(device.clone()))).unwrap();
-    tables(&engine).unwrap();
-    engine
-}
-
-/// What is in a place.
-fn value(engine: &Engine, place: Place) -> Option<u64> {
-    let bytes = contents(engine).get(&(place.table, place.bytes())).cloned()?;
-    Some(u64::from_le_bytes(bytes[..].try_into().unwrap()))
 }
 
 #[test]
@@ -330,9 +318,7 @@ fn an_answer_waits_until_it_is_durable_unless_only_execution_was_asked_for() {
     in_time("durability", || {
         for level in [Durability::Sync, Durability::Group, Durability::Buffered] {
             let device = GatedDevice::new();
-            let options = options().device(Arc::new(device.clone())).flush_interval(NEVER);
-            let engine = Engine::open(Path::new("/db"), options).unwrap();
-            tables(&engine).unwrap();
+            let engine = on_device(&device, options().flush_interval(NEVER));
             let gate = device.close_gate();
             let submit =
                 |script| engine.submit_with(TransactionOptions::new().durability(level), script).unwrap();

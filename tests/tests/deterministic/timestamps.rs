@@ -1,6 +1,5 @@
 //! Timestamps follow the order, whatever the clock does; and whoever reads at one reads what was there.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use synod_tests::deterministic::script::{Declares, Script, Step};
 use synod_tests::deterministic::serial::State;
 use synod_tests::deterministic::verdict::{judge, line_up};
 use synod_tests::deterministic::witness::fresh_id;
-use synod_tests::deterministic::world::{contents, contents_at, in_memory, options, tables};
+use synod_tests::deterministic::world::{contents, contents_at, in_memory, on_device, options};
 
 use crate::scripts::draw;
 
@@ -32,10 +31,7 @@ fn add(engine: &Engine) -> Timestamp {
 
 /// An engine on a device, and by a clock that goes when it is told to.
 fn by_clock(device: &MemoryDevice, clock: &Arc<ManualClock>, options: Options) -> Engine {
-    let options = options.device(Arc::new(device.clone())).clock(clock.clone());
-    let engine = Engine::open(Path::new("/db"), options).unwrap();
-    tables(&engine).unwrap();
-    engine
+    on_device(device, options.clock(clock.clone()))
 }
 
 #[test]
