@@ -132,6 +132,12 @@ fn layout(bytes: usize) -> Layout {
         .expect("lengths are limited far below isize::MAX")
 }
 
+/// How much this thread keeps.
+#[cfg(test)]
+pub(crate) fn kept_bytes() -> usize {
+    KEPT.with(|kept| kept.bytes.get())
+}
+
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
@@ -139,10 +145,6 @@ mod tests {
     /// Runs it in a thread of its own, which keeps nothing yet.
     fn in_a_new_thread(work: impl FnOnce() + Send + 'static) {
         std::thread::spawn(work).join().unwrap();
-    }
-
-    fn kept_bytes() -> usize {
-        KEPT.with(|kept| kept.bytes.get())
     }
 
     #[test]

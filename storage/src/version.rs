@@ -269,9 +269,7 @@ impl<'g> Version<'g> {
     #[inline]
     pub unsafe fn retire(self, guard: &Guard) {
         // What it looks like is known now. Then it may not be in the cache any more.
-        let (header, value_len) = (self.header, self.header().value_len);
-        // SAFETY: passed on to the caller; it is freed when no pinned thread can hold the pointer.
-        unsafe { reclaim::retire(guard, move || free(header, value_len)) };
+        reclaim::retire_version(guard, Unlinked { header: self.header, value_len: self.header().value_len });
     }
 
     /// Frees the version now.
@@ -308,6 +306,26 @@ impl PartialEq for Version<'_> {
     /// Identity, not equality of values.
     fn eq(&self, other: &Self) -> bool {
         self.header == other.header
+    }
+}
+
+/// A version that is out of its chain. It is freed when this is dropped, so that mustn't be before all threads have moved on
+/// that may be reading it.
+pub(crate) struct Unlinked {
+    header: NonNull<Header>,
+    /// With the mark [`EMBEDDED`].
+    value_len: u32,
+}
+
+// SAFETY: it is its owner's alone, but for readers, and may be freed by any thread.
+unsafe impl Send for Unlinked {}
+// SAFETY: shared, it gives no access.
+unsafe impl Sync for Unlinked {}
+
+impl Drop for Unlinked {
+    fn drop(&mut self) {
+        // SAFETY: whoever has unlinked it has promised that it is retired once; and by now nobody reads it.
+        unsafe { free(self.header, self.value_len) };
     }
 }
 

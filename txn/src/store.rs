@@ -377,8 +377,7 @@ impl Store {
         let worked = self.garbage.sweep(watermark, (&self.catalog, &self.read_marks));
         self.graveyard.sweep(&self.registry);
         while reclaim::collect(&crossbeam_epoch::pin()) {}
-        // Hands the rest of this thread's retired memory on, so that it doesn't wait for more to come.
-        crossbeam_epoch::pin().flush();
+        reclaim::free_some(&crossbeam_epoch::pin());
         worked
     }
 
