@@ -134,7 +134,8 @@ impl Life {
             "no prefix of the commit order: of life {number}, the commit at {newest} is there, and that at \
              {oldest_missing} isn't"
         );
-        let promised = at.unwrap_or(self.said.durable);
+        // Whoever has taken the backup has said that all up to it is durable. A life before lost what it hadn't promised.
+        let promised = at.map_or(self.said.durable, |at| at.min(self.said.durable));
         check!(
             oldest_missing > promised,
             "the commit of life {number} at {oldest_missing} is lost, though all up to {promised} was promised"
