@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// Files of the machine's file system, through the page cache.
 ///
 /// The lock is `flock`'s: it belongs to the open file, so a second engine in the same process is kept
-/// out like any other. It is advisory, and worth as much on a network file system as that makes of it.
+/// out like any other. A process that this one starts has no part in it. It is advisory, and worth as much on a network
+/// file system as that makes of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDevice;
 
@@ -21,6 +22,17 @@ pub struct RealDevice;
 struct RealFile {
     file: File,
     path: PathBuf,
+}
+
+/// A file that is locked.
+struct LockedFile(File);
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // Closing it isn't enough: a process that is being started has a copy of every open file until it becomes the other
+        // program, and the lock belongs to all copies.
+        let _ = self.0.unlock();
+    }
 }
 
 impl RealDevice {
@@ -94,19 +106,23 @@ impl Device for RealDevice {
     }
 
     fn lock(&self, directory: &Path) -> Result<DatabaseLock> {
-        let path = directory.join(LOCK_FILE);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|e| Error::io("open the lock file", &path, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(DatabaseLock::new(file)),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: directory.to_path_buf() }),
-            Err(TryLockError::Error(e)) => Err(Error::io("lock", path, e)),
-        }
+        lock(directory).map(DatabaseLock::new)
+    }
+}
+
+fn lock(directory: &Path) -> Result<LockedFile> {
+    let path = directory.join(LOCK_FILE);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|e| Error::io("open the lock file", &path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(LockedFile(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: directory.to_path_buf() }),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", path, e)),
     }
 }
 
@@ -179,6 +195,15 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let first = RealDevice.lock(home.path()).unwrap();
         assert!(matches!(RealDevice.lock(home.path()), Err(Error::Locked { .. })));
+        drop(first);
+        RealDevice.lock(home.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_ends_although_a_process_that_is_being_started_has_a_copy_of_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let first = lock(home.path()).unwrap();
+        let _copy = first.0.try_clone().unwrap();
         drop(first);
         RealDevice.lock(home.path()).unwrap();
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use synod::{Durability, Engine, Isolation, Options};
 use synod_bench::progress::Progress;
 use synod_bench::tpcc::{Database, RunOptions};
-use synod_tests::kill::process::patiently;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -37,7 +36,7 @@ fn say(line: &str) -> Outcome {
 
 /// Runs the order-entry workload on a loaded database until it is killed.
 fn run_tpcc(home: &str, round: &str) -> Outcome {
-    let engine = patiently(|| Engine::open(home, Options::new()))?;
+    let engine = Engine::open(home, Options::new())?;
     let database = Database::open(&engine)?.ok_or("nothing is loaded")?;
     let options = RunOptions {
         threads: 3,
@@ -56,7 +55,7 @@ fn run_tpcc(home: &str, round: &str) -> Outcome {
 
 /// Keeps the database open until its standard input ends.
 fn hold(home: &str) -> Outcome {
-    let _engine = patiently(|| Engine::open(home, Options::new()))?;
+    let _engine = Engine::open(home, Options::new())?;
     say("open\n")?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())

@@ -9,7 +9,6 @@ use std::time::Instant;
 use synod::{CommitHandle, Committed, Durability, Engine, Error};
 use synod_bench::random::Random;
 
-use super::process::patiently;
 use super::said::Line;
 use super::work::{Job, Name, THREADS, Tables, options, stream};
 use crate::crash::workload::at_level;
@@ -71,7 +70,7 @@ impl Load<'_> {
     pub fn run(self) -> Outcome {
         say(Line::Begun)?;
         let started = Instant::now();
-        let engine = patiently(|| Engine::open(self.home, options(self.life)))?;
+        let engine = Engine::open(self.home, options(self.life))?;
         say(Line::Open(started.elapsed().as_micros() as u64))?;
         let tables = Tables::open(&engine)?;
         let shared = Shared {
@@ -183,7 +182,7 @@ impl Worker<'_> {
 
     fn back_up(&self) -> Outcome {
         let Shared { load, engine, .. } = self.shared;
-        let backup = patiently(|| engine.backup_to(load.backup))?;
+        let backup = engine.backup_to(load.backup)?;
         // Nor has this.
         say(Line::Durable(backup.timestamp))?;
         Ok(say(Line::BackedUp(backup.timestamp))?)

@@ -1,16 +1,13 @@
-//! Starting a process and killing it, and opening what it leaves.
+//! Starting a process and killing it.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use synod::Error;
-use synod::errors::StorageError;
-
-use crate::crash::failure::{PATIENCE, storage_error};
+use crate::crash::failure::PATIENCE;
 
 /// The signal that can't be caught.
 const SIGKILL: i32 = 9;
@@ -67,24 +64,4 @@ fn has_line(said: &str, cue: &str) -> bool {
 fn whole_lines(bytes: &[u8]) -> &str {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     std::str::from_utf8(&bytes[..end]).expect("it says what is text")
-}
-
-/// Tries again while a database is locked. A process that is being started by another thread has a copy of every
-/// open file for a moment, until it becomes the other program: that of a lock, too.
-///
-/// # Errors
-/// Whatever `attempt` says, also that it is locked if it is for long.
-pub fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-    let started = Instant::now();
-    loop {
-        match attempt() {
-            Err(error)
-                if matches!(storage_error(&error), Some(StorageError::Locked { .. }))
-                    && started.elapsed() < PATIENCE =>
-            {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            answer => return answer,
-        }
-    }
 }

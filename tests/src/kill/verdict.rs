@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use synod::{Engine, Timestamp};
 
-use super::process::patiently;
 use super::said::Said;
 use super::work::{Found, Job, Name, THREADS, Tables, World, options};
 use crate::campaign::verdict::{Expected, Flaw, check, contents};
@@ -167,7 +166,7 @@ impl Places {
     /// # Errors
     /// If one is damaged.
     pub fn judge_files(&self) -> Result<(), Flaw> {
-        let found = patiently(|| synod::verify(&self.home, &options(0))).expected("verify the files")?;
+        let found = synod::verify(&self.home, &options(0)).expected("verify the files")?;
         check!(found.damage.is_empty(), "the files are damaged: {:?}", found.damage);
         Ok(())
     }
@@ -177,7 +176,7 @@ impl Places {
     /// # Errors
     /// If that fails.
     pub fn open(&self, life: u64) -> Result<Engine, Flaw> {
-        patiently(|| Engine::open(&self.home, options(life))).expected("open the database")
+        Engine::open(&self.home, options(life)).expected("open the database")
     }
 
     /// Restores the backup, and judges what it holds. Returns up to where, if there is a whole one.
@@ -194,13 +193,13 @@ impl Places {
             let removed = std::fs::remove_dir_all(&self.restored);
             removed.map_err(|error| Flaw(format!("cannot remove the restored database: {error}")))?;
         }
-        let restored = match patiently(|| synod::restore(&self.backup, &self.restored, &options(0))) {
+        let restored = match synod::restore(&self.backup, &self.restored, &options(0)) {
             Err(synod::Error::NotABackup { .. }) if promised.is_none() => return Ok(None),
             restored => restored.expected("restore the backup")?,
         };
         let at = restored.timestamp;
         check!(Some(at) >= promised, "the backup was up to {promised:?}, and is up to {at}");
-        let engine = patiently(|| Engine::open(&self.restored, options(0))).expected("open the backup")?;
+        let engine = Engine::open(&self.restored, options(0)).expected("open the backup")?;
         let found = Found::new(contents(&engine)?);
         let epoch = epochs.iter().find(|epoch| Some(epoch.number) == found.epoch);
         let epoch = epoch.ok_or_else(|| Flaw(format!("the backup is of epoch {:?}", found.epoch)))?;

@@ -8,7 +8,7 @@ use synod::{Engine, Options};
 use synod_bench::progress::Progress;
 use synod_bench::tpcc::{Database, LoadOptions, Scale, consistency, load};
 use synod_tests::kill::campaign::{Scope, run};
-use synod_tests::kill::process::{kill_after, patiently, start};
+use synod_tests::kill::process::{kill_after, start};
 
 /// A short campaign; the program `kill-campaign` makes a long one.
 #[test]
@@ -34,7 +34,7 @@ fn start_order_entry(home: &Path, round: u64) -> std::process::Child {
 #[test]
 fn a_killed_order_entry_process_leaves_a_consistent_database() {
     let home = tempfile::tempdir().unwrap();
-    let open = || patiently(|| Engine::open(home.path(), Options::new())).unwrap();
+    let open = || Engine::open(home.path(), Options::new()).unwrap();
     let engine = open();
     let options = LoadOptions { scale: Scale::fraction(1, 0.0), threads: 2, seed: 1, durable: true };
     load(&engine, options, &AtomicBool::new(false), &mut Progress::hidden()).unwrap();

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use synod::errors::StorageError;
 use synod::{Engine, Error, Options};
-use synod_tests::kill::process::patiently;
 
 fn refusal(path: &std::path::Path) -> StorageError {
     match Engine::open(path, Options::new()) {
@@ -26,7 +25,7 @@ fn a_database_is_opened_once_in_a_process() {
     drop(engine);
     assert!(matches!(refusal(home.path()), StorageError::Locked { .. }), "a clone still holds it");
     drop(clone);
-    patiently(|| Engine::open(home.path(), Options::new())).unwrap();
+    Engine::open(home.path(), Options::new()).unwrap();
 }
 
 #[test]
@@ -44,7 +43,7 @@ fn a_database_is_opened_by_one_process_until_that_dies() {
     assert!(matches!(refusal(home.path()), StorageError::Locked { .. }));
     child.kill().unwrap();
     child.wait().unwrap();
-    patiently(|| Engine::open(home.path(), Options::new())).unwrap();
+    Engine::open(home.path(), Options::new()).unwrap();
 }
 
 /// CRC-32C, bit by bit.
