@@ -62,9 +62,19 @@ impl Epoch {
         check!(found.epoch == Some(self.number), "the epoch is {:?}, not {}", found.epoch, self.number);
         let names = names(found)?;
         let (mut world, mut tally, mut explained) = (self.opening.clone(), Tally::default(), 0);
+        // Only one that has opened the database can have taken the backup, or made commits.
+        let newest = self.lives.iter().rfind(|life| life.said.opening.is_some()).map(|life| life.number);
         for life in &self.lives {
             let counts = counts(&names, life.number)?;
-            life.judge(&counts, at, &mut tally)?;
+            let durable = life.said.durable;
+            let promised = match at {
+                None => durable,
+                // Whoever takes a backup puts all of its commits into it, promised or not.
+                Some(at) if Some(life.number) == newest => at,
+                // If somebody later has taken it, what was not promised may have been lost before.
+                Some(at) => at.min(durable),
+            };
+            life.judge(&counts, promised, &mut tally)?;
             for (thread, count) in (0..).zip(counts) {
                 explained += count;
                 for number in 0..count {
@@ -102,11 +112,11 @@ fn counts(names: &[Name], life: u64) -> Result<[u64; THREADS as usize], Flaw> {
 }
 
 impl Life {
-    /// Judges which of this life's commits are there.
+    /// Judges which of this life's commits are there: at least all up to `promised`.
     fn judge(
         &self,
         counts: &[u64; THREADS as usize],
-        at: Option<Timestamp>,
+        promised: Timestamp,
         tally: &mut Tally,
     ) -> Result<(), Flaw> {
         let number = self.number;
@@ -123,9 +133,10 @@ impl Life {
             let (there, missing) = commits.split_at(count.min(told) as usize);
             newest = newest.max(there.last().copied().unwrap_or(Timestamp::MIN));
             oldest_missing = oldest_missing.min(missing.first().copied().unwrap_or(Timestamp::MAX));
-            let promised = there.iter().filter(|timestamp| **timestamp <= self.said.durable).count() as u64;
-            tally.promised += promised;
-            tally.survived += count - promised;
+            let acknowledged =
+                there.iter().filter(|timestamp| **timestamp <= self.said.durable).count() as u64;
+            tally.promised += acknowledged;
+            tally.survived += count - acknowledged;
             tally.lost += missing.len() as u64;
         }
         check!(
@@ -133,8 +144,6 @@ impl Life {
             "no prefix of the commit order: of life {number}, the commit at {newest} is there, and that at \
              {oldest_missing} isn't"
         );
-        // Whoever has taken the backup has said that all up to it is durable. A life before lost what it hadn't promised.
-        let promised = at.map_or(self.said.durable, |at| at.min(self.said.durable));
         check!(
             oldest_missing > promised,
             "the commit of life {number} at {oldest_missing} is lost, though all up to {promised} was promised"
