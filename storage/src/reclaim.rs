@@ -59,11 +59,10 @@ impl Limbo {
 
     /// Hands the versions over that were unlinked.
     fn hand_over(&self, guard: &Guard) {
-        let batch = self.unlinked.replace(Vec::with_capacity(COLLECTED_AFTER));
-        if batch.is_empty() {
+        if self.unlinked.borrow().is_empty() {
             return;
         }
-        let batch = Arc::new(batch);
+        let batch = Arc::new(self.unlinked.replace(Vec::with_capacity(COLLECTED_AFTER)));
         let share = batch.clone();
         guard.defer(move || drop(share));
         let mut waiting = self.waiting.borrow_mut();
